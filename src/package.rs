@@ -1,0 +1,1 @@
+//! Finds or builds what is deployed, and zips it reproducibly.

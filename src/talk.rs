@@ -1,0 +1,1 @@
+//! WebSocket clients: a scripted conversation and a person at a terminal.
