@@ -92,7 +92,10 @@ pub struct ResourceId {
 
 impl ResourceId {
     pub fn new(kind: Kind, name: impl Into<String>) -> Self {
-        Self { kind, name: name.into() }
+        Self {
+            kind,
+            name: name.into(),
+        }
     }
 }
 
@@ -133,24 +136,39 @@ pub struct Place {
 
 impl Place {
     pub fn role_arn(&self, path: &str, name: &str) -> String {
-        format!("arn:{}:iam::{}:role{path}{name}", self.partition, self.account)
+        format!(
+            "arn:{}:iam::{}:role{path}{name}",
+            self.partition, self.account
+        )
     }
 
     pub fn function_arn(&self, name: &str) -> String {
-        format!("arn:{}:lambda:{}:{}:function:{name}", self.partition, self.region, self.account)
+        format!(
+            "arn:{}:lambda:{}:{}:function:{name}",
+            self.partition, self.region, self.account
+        )
     }
 
     pub fn table_arn(&self, name: &str) -> String {
-        format!("arn:{}:dynamodb:{}:{}:table/{name}", self.partition, self.region, self.account)
+        format!(
+            "arn:{}:dynamodb:{}:{}:table/{name}",
+            self.partition, self.region, self.account
+        )
     }
 
     /// Without the trailing `:*` that CloudWatch Logs puts on some of its answers.
     pub fn log_group_arn(&self, name: &str) -> String {
-        format!("arn:{}:logs:{}:{}:log-group:{name}", self.partition, self.region, self.account)
+        format!(
+            "arn:{}:logs:{}:{}:log-group:{name}",
+            self.partition, self.region, self.account
+        )
     }
 
     pub fn api_arn(&self, api_id: &str) -> String {
-        format!("arn:{}:apigateway:{}::/apis/{api_id}", self.partition, self.region)
+        format!(
+            "arn:{}:apigateway:{}::/apis/{api_id}",
+            self.partition, self.region
+        )
     }
 
     pub fn stage_arn(&self, api_id: &str, stage: &str) -> String {

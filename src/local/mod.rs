@@ -1,1 +1,204 @@
-//! The embedded AWS.
+//! The embedded AWS: the services that a WebSocket stack needs, on one loopback port.
+//!
+//! In: HTTP and WebSocket, as AWS's own clients speak them. Out: what AWS would answer, its refusals included.
+//! Never: a word about stacks or plans, the SDK, or any other module of ours. A leniency here is a bug with
+//! three victims: `dev`'s user, the tests, and the first deploy to AWS.
+
+pub mod clock;
+pub(crate) mod refusal;
+pub(crate) mod store;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+
+use clock::Clock;
+use store::Store;
+
+/// The account of everything local.
+pub const ACCOUNT: &str = "000000000000";
+
+/// How a local cloud is to be.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where its state lives; `None` keeps everything in memory.
+    pub dir: Option<PathBuf>,
+    /// The loopback port; 0 takes any free one.
+    pub port: u16,
+    pub region: String,
+    pub realism: Realism,
+    pub clock: Clock,
+}
+
+/// Whether things happen at once, or as slowly and as grudgingly as on AWS.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Realism {
+    /// From CreateRole until Lambda may assume the role.
+    pub role_propagation: Duration,
+    /// A new function's `Pending`, and an updated one's `InProgress`.
+    pub function_pending: Duration,
+    pub function_update: Duration,
+    /// `CREATING` without and with indexes, `UPDATING` for an added index, `DELETING`.
+    pub table_create: Duration,
+    pub table_create_indexed: Duration,
+    pub index_create: Duration,
+    pub table_delete: Duration,
+    /// After `ACTIVE`, until point-in-time recovery may be set.
+    pub recovery_available: Duration,
+    /// Between two changes of a table's TTL.
+    pub ttl_interval: Duration,
+    /// Overlapping writes to one API or one function are refused with AWS's conflict.
+    pub write_conflicts: bool,
+    /// Control-plane rate limits as documented.
+    pub throttles: bool,
+    /// How long one write to API Gateway takes, so that writes can overlap.
+    pub api_write: Duration,
+}
+
+impl Realism {
+    /// Nothing waits and nothing is throttled; every refusal that does not depend on time stays.
+    pub const INSTANT: Self = Self {
+        role_propagation: Duration::ZERO,
+        function_pending: Duration::ZERO,
+        function_update: Duration::ZERO,
+        table_create: Duration::ZERO,
+        table_create_indexed: Duration::ZERO,
+        index_create: Duration::ZERO,
+        table_delete: Duration::ZERO,
+        recovery_available: Duration::ZERO,
+        ttl_interval: Duration::ZERO,
+        write_conflicts: false,
+        throttles: false,
+        api_write: Duration::ZERO,
+    };
+
+    /// Times of the order that users measured on AWS. They are estimates, never to be quoted as AWS's.
+    pub const AWS: Self = Self {
+        role_propagation: Duration::from_secs(8),
+        function_pending: Duration::from_secs(2),
+        function_update: Duration::from_millis(1500),
+        table_create: Duration::from_secs(4),
+        table_create_indexed: Duration::from_secs(16),
+        index_create: Duration::from_secs(8 * 60),
+        table_delete: Duration::from_secs(4),
+        recovery_available: Duration::from_secs(2),
+        ttl_interval: Duration::from_secs(31 * 60),
+        write_conflicts: true,
+        throttles: true,
+        api_write: Duration::from_millis(80),
+    };
+}
+
+/// What just happened, for whoever watches (`dev`'s lines, tests).
+#[derive(Debug, Clone)]
+pub enum Happening {
+    /// One AWS API call was answered.
+    Call {
+        service: &'static str,
+        operation: String,
+        status: u16,
+        took: Duration,
+    },
+    Connected {
+        connection_id: String,
+        query: String,
+    },
+    /// The gateway called a function for an event of a connection.
+    Event {
+        connection_id: String,
+        route_key: String,
+        function: String,
+        /// `None` when the function gave no usable answer.
+        status: Option<u16>,
+        took: Duration,
+    },
+    /// A frame from the gateway to a client that no function sent, such as `Forbidden`.
+    Refused {
+        connection_id: String,
+        message: String,
+    },
+    Disconnected {
+        connection_id: String,
+        code: u16,
+        reason: String,
+    },
+    /// A line that a function wrote.
+    Log { function: String, line: String },
+}
+
+impl fmt::Display for Happening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call {
+                service,
+                operation,
+                status,
+                took,
+            } => {
+                write!(
+                    f,
+                    "call        {service}.{operation} {status} {} ms",
+                    took.as_millis()
+                )
+            }
+            Self::Connected {
+                connection_id,
+                query,
+            } => {
+                write!(f, "connected   {connection_id} {query}")
+            }
+            Self::Event {
+                connection_id,
+                route_key,
+                function,
+                status,
+                took,
+            } => {
+                let status = status.map_or_else(|| "failed".to_owned(), |s| s.to_string());
+                let ms = took.as_secs_f64() * 1000.0;
+                write!(
+                    f,
+                    "{route_key:<11} {connection_id} {function} {status} {ms:.1} ms"
+                )
+            }
+            Self::Refused {
+                connection_id,
+                message,
+            } => {
+                write!(f, "refused     {connection_id} {message}")
+            }
+            Self::Disconnected {
+                connection_id,
+                code,
+                reason,
+            } => {
+                write!(f, "gone        {connection_id} {code} {reason}")
+            }
+            Self::Log { function, line } => write!(f, "log         {function} {line}"),
+        }
+    }
+}
+
+/// All of a local cloud's state; every service reaches its neighbours through it.
+///
+/// Locks are short, synchronous and never held across an await or a call to another service.
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) realism: Realism,
+    pub(crate) region: String,
+    /// Where the one listener listens, once it does.
+    pub(crate) address: OnceLock<SocketAddr>,
+    pub(crate) store: Store,
+    pub(crate) happenings: broadcast::Sender<Happening>,
+}
+
+impl World {
+    pub(crate) fn tell(&self, happening: Happening) {
+        // Nobody watching is the usual case.
+        let _: Result<usize, _> = self.happenings.send(happening);
+    }
+}

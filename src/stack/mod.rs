@@ -189,7 +189,10 @@ pub enum RoleDef {
 
 impl Default for RoleDef {
     fn default() -> Self {
-        Self::Shared(SharedRole { name: None, boundary: None })
+        Self::Shared(SharedRole {
+            name: None,
+            boundary: None,
+        })
     }
 }
 
@@ -298,7 +301,9 @@ impl Span {
     /// `None` when it is not a number followed by `ms`, `s` or `m`.
     pub fn duration(&self) -> Option<Duration> {
         let text = self.0.trim();
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let digits = text
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len());
         let number: u64 = text.get(..digits)?.parse().ok()?;
         match text.get(digits..)?.trim() {
             "ms" => Some(Duration::from_millis(number)),
