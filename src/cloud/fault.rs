@@ -1,0 +1,316 @@
+//! Errors are sorted here, once: the SDK's many shapes become one [`CloudError`] with a [`Fault`].
+//!
+//! Texts are matched only here, because AWS tells some faults apart by nothing else.
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// The sort of failure a call had; it alone decides about retries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    NotFound,
+    /// The thing to be made is there already.
+    Exists,
+    /// Something else still uses it.
+    InUse,
+    /// Another change of the same thing is under way; it passes.
+    Busy,
+    /// As `Busy`, for a table and its indexes, which may take many minutes.
+    BusyTable,
+    /// Something made a moment ago is not yet known everywhere, such as a role; it passes.
+    NotReady,
+    Throttled,
+    Denied,
+    /// Missing, expired or wrong credentials.
+    Credentials,
+    Invalid,
+    /// AWS allows it later, not now; waiting inside a run would take too long.
+    Later,
+    /// No connection was made: nothing was done.
+    Unreachable,
+    /// The call may have been carried out, but its answer was lost or an internal error.
+    Ambiguous,
+    Other,
+}
+
+/// What failed, of which object, and why, in AWS's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudError {
+    pub operation: &'static str,
+    pub subject: String,
+    pub fault: Fault,
+    /// AWS's error code, when there was an answer.
+    pub code: Option<String>,
+    pub message: String,
+    pub request_id: Option<String>,
+}
+
+impl CloudError {
+    pub(crate) fn sort<E>(
+        operation: &'static str,
+        subject: &str,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let status = error.raw_response().map(|r| r.status().as_u16());
+        let request_id = error.raw_response().and_then(|response| {
+            ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id"]
+                .iter()
+                .find_map(|name| response.headers().get(*name).map(str::to_owned))
+        });
+        let (fault, code, message) = match error {
+            SdkError::ServiceError(service) => {
+                let code = service.err().code().map(str::to_owned);
+                let message = service.err().message().unwrap_or_default().to_owned();
+                let fault = fault_of(code.as_deref().unwrap_or_default(), &message, status);
+                (fault, code, message)
+            }
+            SdkError::DispatchFailure(failure) => {
+                let text = chain(error);
+                // Credentials are looked for before a connection is made.
+                let fault = if text.contains("credentials") {
+                    Fault::Credentials
+                } else if failure.is_timeout() && !text.contains("connect") {
+                    Fault::Ambiguous
+                } else if text.contains("connect") || text.contains("dns") {
+                    Fault::Unreachable
+                } else {
+                    Fault::Ambiguous
+                };
+                (fault, None, text)
+            }
+            SdkError::TimeoutError(_) => (Fault::Ambiguous, None, chain(error)),
+            SdkError::ResponseError(_) => {
+                let fault = match status {
+                    Some(400..500) => Fault::Other,
+                    _ => Fault::Ambiguous,
+                };
+                (fault, None, chain(error))
+            }
+            SdkError::ConstructionFailure(_) => {
+                let text = chain(error);
+                let fault =
+                    if text.contains("credentials") { Fault::Credentials } else { Fault::Invalid };
+                (fault, None, text)
+            }
+            _ => (Fault::Other, None, chain(error)),
+        };
+        let message = if message.is_empty() {
+            match (&code, status) {
+                (Some(code), _) => code.clone(),
+                (None, Some(status)) => format!("HTTP {status} without a message"),
+                (None, None) => "no message".to_owned(),
+            }
+        } else {
+            message
+        };
+        Self { operation, subject: subject.to_owned(), fault, code, message, request_id }
+    }
+
+    pub(crate) fn no_region() -> Self {
+        Self::of("Configure", "the region", Fault::Invalid, "no AWS Region is named".to_owned())
+    }
+
+    pub(crate) fn patience(
+        operation: &'static str,
+        subject: &str,
+        waited_for: &str,
+        budget: Duration,
+    ) -> Self {
+        let message = format!("waited {} s for: {waited_for}", budget.as_secs());
+        Self::of(operation, subject, Fault::NotReady, message)
+    }
+
+    /// A failure that a service reports as the state of an object and not as an error.
+    pub(crate) fn of(
+        operation: &'static str,
+        subject: &str,
+        fault: Fault,
+        message: String,
+    ) -> Self {
+        Self { operation, subject: subject.to_owned(), fault, code: None, message, request_id: None }
+    }
+
+    /// What a person can do about it; AWS's known riddles, translated.
+    pub fn hint(&self) -> Option<String> {
+        let text = &self.message;
+        if text.contains("CloudWatch Logs role ARN must be set") {
+            return Some(
+                "this account and region have no role for API Gateway's logs yet; set one once \
+                 (`aws apigateway update-account --patch-operations \
+                 op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN`, policy \
+                 AmazonAPIGatewayPushToCloudWatchLogs), or remove `api.logs`"
+                    .to_owned(),
+            );
+        }
+        if text.contains("remove all API mappings") {
+            return Some(
+                "a custom domain still points at this API; remove its mapping, then run again"
+                    .to_owned(),
+            );
+        }
+        match self.fault {
+            Fault::Credentials => Some(
+                "sign in (`aws sso login`, or set AWS_PROFILE), or use `--local` for the local cloud"
+                    .to_owned(),
+            ),
+            Fault::Denied => Some(format!(
+                "the caller may not call {}; ask for that permission, or use another `--profile`",
+                self.operation
+            )),
+            Fault::Unreachable => {
+                Some("check the network, `--region` and `--endpoint-url`".to_owned())
+            }
+            Fault::NotReady | Fault::Busy | Fault::BusyTable | Fault::Throttled => {
+                Some("run the same command again; it goes on from here".to_owned())
+            }
+            Fault::Ambiguous => {
+                Some("the call may have been carried out; run the same command again, it looks first".to_owned())
+            }
+            Fault::Later => Some("AWS allows this once an hour; run the same command again later".to_owned()),
+            Fault::Invalid if self.operation == "Configure" => Some(
+                "name one with `--region`, AWS_REGION, `region:` in stack.yaml, or the profile"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CloudError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}: {}", self.operation, self.subject, self.message)?;
+        match (&self.code, &self.request_id) {
+            (Some(code), Some(id)) => write!(f, " ({code}, request {id})"),
+            (Some(code), None) if *code != self.message => write!(f, " ({code})"),
+            (None, Some(id)) => write!(f, " (request {id})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for CloudError {}
+
+/// An error and its causes in one line, each said once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The retry table's left column: code and text to fault.
+fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
+    let says = |text: &str| message.contains(text);
+    // Some paths of API Gateway send this text with an untyped error.
+    if says("try again later") && says("concurrent") {
+        return Fault::Busy;
+    }
+    match code {
+        "ResourceConflictException" if says("already exist") => Fault::Exists,
+        "ResourceConflictException" => Fault::Busy,
+        "ConflictException" if says("already exist") => Fault::Exists,
+        "ConflictException" if says("referenced") => Fault::InUse,
+        "ConflictException" if says("try again later") => Fault::Busy,
+        "InvalidParameterValueException"
+            if says("cannot be assumed by Lambda")
+                || says("does not have permissions")
+                || says("invalid for CreateGrant") =>
+        {
+            Fault::NotReady
+        }
+        "InvalidParameterValueException" if says("throttled by EC2") => Fault::Throttled,
+        "ResourceInUseException" if says("already exists") => Fault::Exists,
+        "ResourceInUseException" => Fault::BusyTable,
+        "LimitExceededException" if says("simultaneously") || says("being updated") => {
+            Fault::BusyTable
+        }
+        "ContinuousBackupsUnavailableException" | "TableNotFoundException" => Fault::NotReady,
+        "ValidationException" if says("multiple times within a fixed interval") => Fault::Later,
+        "ConcurrentModification"
+        | "ConcurrentModificationException"
+        | "EntityTemporarilyUnmodifiable"
+        | "OperationAbortedException"
+        | "PreconditionFailedException" => Fault::Busy,
+        "DeleteConflict" | "DeleteConflictException" => Fault::InUse,
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException"
+            if says("Invalid principal") =>
+        {
+            Fault::NotReady
+        }
+        "EntityAlreadyExists"
+        | "EntityAlreadyExistsException"
+        | "ResourceAlreadyExistsException" => Fault::Exists,
+        "NotFoundException"
+        | "ResourceNotFoundException"
+        | "NoSuchEntity"
+        | "NoSuchEntityException" => Fault::NotFound,
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException" => Fault::Credentials,
+        "AccessDenied" | "AccessDeniedException" | "ForbiddenException"
+        | "UnauthorizedOperation" => Fault::Denied,
+        "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown"
+        | "ThrottledException" => Fault::Throttled,
+        code if code.starts_with("Throttling") => Fault::Throttled,
+        _ => match status {
+            Some(429) => Fault::Throttled,
+            Some(500..) => Fault::Ambiguous,
+            Some(403) => Fault::Denied,
+            Some(404) => Fault::NotFound,
+            Some(400..500) => Fault::Invalid,
+            _ => Fault::Other,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aws_texts_become_faults() {
+        let table = [
+            ("ConflictException", "Unable to complete operation due to concurrent modification. Please try again later.", 409, Fault::Busy),
+            ("ConflictException", "Route with key $connect already exists for this API", 409, Fault::Exists),
+            ("ConflictException", "Cannot delete Integration because it is referenced by the following Routes with Ids: [a]", 409, Fault::InUse),
+            ("ResourceConflictException", "Function already exist: x", 409, Fault::Exists),
+            ("ResourceConflictException", "The operation cannot be performed at this time. An update is in progress for resource: x", 409, Fault::Busy),
+            ("ResourceConflictException", "The statement id (x) provided already exists. Please provide a new statement id", 409, Fault::Exists),
+            ("InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda.", 400, Fault::NotReady),
+            ("InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes", 400, Fault::Invalid),
+            ("ResourceInUseException", "Table already exists: x", 400, Fault::Exists),
+            ("ResourceInUseException", "Table is being deleted: x", 400, Fault::BusyTable),
+            ("LimitExceededException", "Only 1 online index can be created or deleted simultaneously per table", 400, Fault::BusyTable),
+            ("LimitExceededException", "Table tags are being updated", 400, Fault::BusyTable),
+            ("LimitExceededException", "One or more parameter values were invalid: 21 indexes", 400, Fault::Invalid),
+            ("ValidationException", "Time to live has been modified multiple times within a fixed interval", 400, Fault::Later),
+            ("ThrottlingException", "Rate exceeded", 400, Fault::Throttled),
+            ("NoSuchEntity", "The role with name x cannot be found.", 404, Fault::NotFound),
+            ("ExpiredToken", "The security token included in the request is expired", 403, Fault::Credentials),
+            ("AccessDeniedException", "User: x is not authorized to perform: lambda:CreateFunction", 403, Fault::Denied),
+            ("InternalFailure", "", 500, Fault::Ambiguous),
+        ];
+        for (code, message, status, fault) in table {
+            assert_eq!(fault_of(code, message, Some(status)), fault, "{code}: {message}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The SDK clients and the one way to call them: paced, retried by fault, every error sorted once.
+//!
+//! In: a target and credentials. Out: answers, or a [`CloudError`] that says what, of which, why.
+//! Never: a decision about resources, a line of output.
+
+pub mod fault;
+pub mod pace;
+pub mod wait;
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio::sync::mpsc;
+
+use crate::names::{Place, ResourceId};
+pub use fault::{CloudError, Fault};
+use pace::Pace;
+use wait::Patience;
+
+/// Where calls go, as the command line and the stack file say it.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    pub profile: Option<String>,
+    pub region: Option<String>,
+    pub endpoint: Option<String>,
+    /// The embedded cloud: its own credentials, whatever the environment holds.
+    pub local: bool,
+}
+
+/// A pause that a resource takes, and why; for whoever reports.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Note {
+    pub id: ResourceId,
+    pub on: String,
+}
+
+/// All clients of one account and region.
+#[derive(Clone)]
+pub struct Cloud {
+    inner: Arc<Inner>,
+    watcher: Option<(ResourceId, mpsc::UnboundedSender<Note>)>,
+}
+
+struct Inner {
+    apigateway: aws_sdk_apigatewayv2::Client,
+    lambda: aws_sdk_lambda::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
+    iam: aws_sdk_iam::Client,
+    logs: aws_sdk_cloudwatchlogs::Client,
+    tagging: aws_sdk_resourcegroupstagging::Client,
+    sts: aws_sdk_sts::Client,
+    pace: Pace,
+    region: String,
+}
+
+impl Cloud {
+    /// Makes the clients; no call yet.
+    ///
+    /// # Errors
+    /// When no Region is named anywhere.
+    pub async fn open(target: &Target) -> Result<Self, CloudError> {
+        let config = config(target).await;
+        let Some(region) = config.region().map(ToString::to_string) else {
+            return Err(CloudError::no_region());
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                apigateway: aws_sdk_apigatewayv2::Client::new(&config),
+                lambda: aws_sdk_lambda::Client::new(&config),
+                dynamodb: aws_sdk_dynamodb::Client::new(&config),
+                iam: aws_sdk_iam::Client::new(&config),
+                logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+                tagging: aws_sdk_resourcegroupstagging::Client::new(&config),
+                sts: aws_sdk_sts::Client::new(&config),
+                pace: Pace::default(),
+                region,
+            }),
+            watcher: None,
+        })
+    }
+
+    /// Asks STS who we are: the account, and the partition from the caller's ARN.
+    pub async fn place(&self) -> Result<Place, CloudError> {
+        let answer = self
+            .call("GetCallerIdentity", "the caller", || self.inner.sts.get_caller_identity().send())
+            .await?;
+        let partition = answer.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws");
+        Ok(Place {
+            partition: partition.to_owned(),
+            region: self.inner.region.clone(),
+            account: answer.account().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// The same clients, whose pauses are told to `sender` as `id`'s.
+    #[must_use]
+    pub fn watched(&self, id: &ResourceId, sender: &mpsc::UnboundedSender<Note>) -> Self {
+        Self { inner: Arc::clone(&self.inner), watcher: Some((id.clone(), sender.clone())) }
+    }
+
+    pub fn region(&self) -> &str {
+        &self.inner.region
+    }
+
+    pub(crate) fn apigateway(&self) -> &aws_sdk_apigatewayv2::Client {
+        &self.inner.apigateway
+    }
+
+    pub(crate) fn lambda(&self) -> &aws_sdk_lambda::Client {
+        &self.inner.lambda
+    }
+
+    pub(crate) fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {
+        &self.inner.dynamodb
+    }
+
+    pub(crate) fn iam(&self) -> &aws_sdk_iam::Client {
+        &self.inner.iam
+    }
+
+    pub(crate) fn logs(&self) -> &aws_sdk_cloudwatchlogs::Client {
+        &self.inner.logs
+    }
+
+    pub(crate) fn tagging(&self) -> &aws_sdk_resourcegroupstagging::Client {
+        &self.inner.tagging
+    }
+
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.inner.pace
+    }
+
+    /// Calls until it is answered, refused for good, or patience ends. For calls that may be repeated.
+    pub(crate) async fn call<T, E, F, A>(
+        &self,
+        operation: &'static str,
+        subject: impl Display,
+        send: F,
+    ) -> Result<T, CloudError>
+    where
+        F: Fn() -> A,
+        A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let subject = subject.to_string();
+        let mut patience = Patience::default();
+        loop {
+            let error = match send().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => CloudError::sort(operation, &subject, &error),
+            };
+            let Some(pause) = patience.after(error.fault) else { return Err(error) };
+            self.tell(|| format!("{operation}: {}", error.message));
+            wait::pause(pause).await;
+        }
+    }
+
+    /// As [`Cloud::call`], for a call that makes a new thing each time: an answer that may have been lost is not
+    /// asked for again but returned as [`Fault::Ambiguous`], for the kind to look whether the thing is there.
+    pub(crate) async fn call_once<T, E, F, A>(
+        &self,
+        operation: &'static str,
+        subject: impl Display,
+        send: F,
+    ) -> Result<T, CloudError>
+    where
+        F: Fn() -> A,
+        A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let subject = subject.to_string();
+        let mut patience = Patience::default();
+        loop {
+            let error = match send().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => CloudError::sort(operation, &subject, &error),
+            };
+            if error.fault == Fault::Ambiguous {
+                return Err(error);
+            }
+            let Some(pause) = patience.after(error.fault) else { return Err(error) };
+            self.tell(|| format!("{operation}: {}", error.message));
+            wait::pause(pause).await;
+        }
+    }
+
+    /// Tells the watcher, if there is one, what is being waited for.
+    pub(crate) fn tell(&self, on: impl FnOnce() -> String) {
+        if let Some((id, sender)) = &self.watcher {
+            // A reporter that has gone away wants no notes.
+            let _: Result<(), _> = sender.send(Note { id: id.clone(), on: on() });
+        }
+    }
+}
+
+async fn config(target: &Target) -> SdkConfig {
+    let http = if target.endpoint.as_deref().is_some_and(|e| e.starts_with("http://")) {
+        // Without TLS the root certificates are never read, which is most of a short command's time.
+        aws_smithy_http_client::Builder::new().build_http()
+    } else {
+        aws_smithy_http_client::Builder::new()
+            .tls_provider(aws_smithy_http_client::tls::Provider::Rustls(
+                aws_smithy_http_client::tls::rustls_provider::CryptoMode::Ring,
+            ))
+            .build_https()
+    };
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(60))
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        // Retries are ours (`wait.rs`): by fault, with a budget in time, and seen by the reporter.
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts);
+    if let Some(profile) = &target.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &target.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(endpoint) = &target.endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if target.local {
+        loader = loader.test_credentials();
+    }
+    loader.load().await
+}

@@ -1,0 +1,126 @@
+//! Asks every kind what exists and is ours, or has a name that the stack wants.
+//!
+//! In: a scope. Out: [`Observed`]. Never: a write.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use futures_util::FutureExt;
+use futures_util::future::try_join_all;
+use serde::Serialize;
+
+use crate::cloud::{Cloud, CloudError};
+use crate::names::{Facts, Kind, ResourceId};
+use crate::resource::table::TableShape;
+use crate::resource::tags::Hints;
+use crate::resource::{
+    Found, Scope, alias, api, authorizer, deployment, function, integration, log_group, permission,
+    role, role_policy, route, route_response, stage, table,
+};
+
+/// What the cloud says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Observed {
+    pub objects: BTreeMap<ResourceId, Found>,
+    /// Tables that the stack only uses; `None` when there is no such table.
+    pub referenced: BTreeMap<String, Option<TableShape>>,
+    /// What could not be looked at, for a person to know.
+    pub notes: Vec<String>,
+}
+
+impl Observed {
+    pub fn facts(&self) -> Facts {
+        self.objects.iter().map(|(id, found)| (id.clone(), found.at.clone())).collect()
+    }
+}
+
+/// Four calls deep at most: what has a name is asked for at once, children follow their parents.
+pub async fn observe(cloud: &Cloud, scope: &Scope) -> Result<Observed, CloudError> {
+    let hints = Hints::read(cloud, &scope.stack).boxed_local().shared();
+    let (roles, groups, tables, functions, api, referenced, hints) = futures_util::try_join!(
+        roles(cloud, scope),
+        log_group::list(cloud, scope, hints.clone()),
+        table::list(cloud, scope, hints.clone()),
+        functions(cloud, scope, hints.clone()),
+        whole_api(cloud, scope),
+        referenced(cloud, scope),
+        hints.clone(),
+    )?;
+    let objects = [roles, groups, tables, functions, api]
+        .into_iter()
+        .flatten()
+        .map(|found| (found.id.clone(), found))
+        .collect();
+    Ok(Observed { objects, referenced, notes: hints.note().into_iter().collect() })
+}
+
+async fn roles(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudError> {
+    let roles = role::list(cloud, scope).await?;
+    let ours = roles.iter().filter(|role| role.ours);
+    let policies =
+        try_join_all(ours.map(|role| role_policy::list(cloud, &role.id.name))).await?;
+    Ok(roles.into_iter().chain(policies.into_iter().flatten()).collect())
+}
+
+async fn functions(
+    cloud: &Cloud,
+    scope: &Scope,
+    hints: impl Future<Output = Result<Hints, CloudError>>,
+) -> Result<Vec<Found>, CloudError> {
+    let functions = function::list(cloud, scope, hints).await?;
+    let parts = try_join_all(functions.iter().filter(|f| f.ours).map(|f| async {
+        let name = &f.id.name;
+        futures_util::try_join!(alias::list(cloud, name), permission::list(cloud, name))
+    }))
+    .await?;
+    let parts = parts.into_iter().flat_map(|(alias, statements)| alias.into_iter().chain(statements));
+    Ok(functions.into_iter().chain(parts).collect())
+}
+
+/// The API and all its children.
+async fn whole_api(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudError> {
+    let apis = api::list(cloud, scope).await?;
+    let own = apis.iter().find(|found| found.id == api::id(&scope.stack));
+    let Some(api) = own.map(|found| found.at.id.clone()) else { return Ok(apis) };
+    let routes = async {
+        let routes = route::list(cloud, &api).await?;
+        // Only where something wants or has a response is there one to ask for.
+        let replying = routes.iter().filter(|r| {
+            let wanted = ResourceId::new(Kind::RouteResponse, &r.id.name);
+            r.settings["reply"] == true || scope.wanted.contains(&wanted)
+        });
+        let responses = try_join_all(
+            replying.map(|r| route_response::list(cloud, &api, &r.id.name, &r.at.id)),
+        )
+        .await?;
+        Ok::<_, CloudError>(routes.into_iter().chain(responses.into_iter().flatten()))
+    };
+    let (integrations, authorizers, routes, stages, snapshots) = futures_util::try_join!(
+        integration::list(cloud, &scope.place, &api),
+        authorizer::list(cloud, &api),
+        routes,
+        stage::list(cloud, scope, &api),
+        deployment::snapshots(cloud, &api),
+    )?;
+    let mut all: Vec<Found> = apis;
+    all.extend(integrations);
+    all.extend(authorizers);
+    all.extend(routes);
+    for stage in stages {
+        let name = &stage.found.id.name;
+        all.extend(stage.deployment.map(|served| deployment::object(name, &served, &snapshots)));
+        all.push(stage.found);
+    }
+    Ok(all)
+}
+
+async fn referenced(
+    cloud: &Cloud,
+    scope: &Scope,
+) -> Result<BTreeMap<String, Option<TableShape>>, CloudError> {
+    let shapes = try_join_all(scope.referenced.iter().map(|name| async move {
+        Ok::<_, CloudError>((name.clone(), table::shape(cloud, name).await?))
+    }))
+    .await?;
+    Ok(shapes.into_iter().collect())
+}

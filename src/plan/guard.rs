@@ -1,0 +1,171 @@
+//! What a plan may not do unasked, and what it may not do at all.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Action, Change};
+use crate::names::{Kind, ResourceId};
+use crate::observe::Observed;
+use crate::resource::Desired;
+
+/// A reason for which a plan refuses itself.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "danger", rename_all = "kebab-case")]
+pub enum Danger {
+    /// An object with a wanted name exists and has no mark of this stack.
+    NotOurs { id: ResourceId },
+    /// More than one API has the stack's mark.
+    TwoApis { id: ResourceId },
+    /// A table and all its items would go.
+    LosesItems { id: ResourceId },
+    /// A setting of a table cannot be changed in place, and a new table would be empty.
+    ReplacesTable { id: ResourceId, field: String, from: Value, to: Value },
+    /// Every open connection would be closed.
+    DropsConnections { id: ResourceId },
+    /// A table that the stack only uses does not exist.
+    NoTable { name: String },
+    /// A table that the stack only uses looks different from what the file says.
+    OtherTable { name: String, what: String, want: Value, have: Value },
+}
+
+/// What consent makes a danger acceptable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// `--delete-data` and a second word.
+    DeleteData,
+    /// `--drop-connections`.
+    DropConnections,
+    /// None: the file or the account has to change.
+    Never,
+}
+
+impl Danger {
+    pub fn consent(&self) -> Consent {
+        match self {
+            Self::LosesItems { .. } => Consent::DeleteData,
+            Self::DropsConnections { .. } => Consent::DropConnections,
+            Self::NotOurs { .. }
+            | Self::TwoApis { .. }
+            | Self::ReplacesTable { .. }
+            | Self::NoTable { .. }
+            | Self::OtherTable { .. } => Consent::Never,
+        }
+    }
+
+    /// The way out.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::NotOurs { id } => format!(
+                "give this stack's {} another name (or a `suffix`), or remove the one that is there",
+                id.kind
+            ),
+            Self::TwoApis { .. } => {
+                "remove the one that is not used (`aws apigatewayv2 delete-api --api-id ID`)".to_owned()
+            }
+            Self::LosesItems { .. } => {
+                "to lose them, say `--delete-data`; to keep them, leave it out".to_owned()
+            }
+            Self::ReplacesTable { .. } => {
+                "declare a table under a new name, move the items, then remove this one".to_owned()
+            }
+            Self::DropsConnections { .. } => {
+                "clients reconnect; to accept that, say `--drop-connections`".to_owned()
+            }
+            Self::NoTable { .. } => {
+                "make the table first, or let this stack make it: remove `existing: true`".to_owned()
+            }
+            Self::OtherTable { .. } => {
+                "make stack.yaml say what the table is, or name another table".to_owned()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Danger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOurs { id } => write!(f, "{id} exists and was not made by this stack"),
+            Self::TwoApis { id } => {
+                let physical = id.name.split_once('~').map_or(id.name.as_str(), |(_, p)| p);
+                write!(f, "a second API ({physical}) has this stack's tag")
+            }
+            Self::LosesItems { id } => write!(f, "this would delete {id} and its items"),
+            Self::ReplacesTable { id, field, from, to } => {
+                write!(f, "{id} cannot change its {field} from {from} to {to}: a new table would be empty")
+            }
+            Self::DropsConnections { id } => {
+                write!(f, "this would delete {id} and close every connection to it")
+            }
+            Self::NoTable { name } => {
+                write!(f, "there is no table {name}, which stack.yaml says exists")
+            }
+            Self::OtherTable { name, what, want, have } => write!(
+                f,
+                "table {name} is not what stack.yaml says: its {what} is {have}, and not {want}"
+            ),
+        }
+    }
+}
+
+pub(super) fn dangers(
+    desired: &Desired,
+    observed: &Observed,
+    changes: &BTreeMap<ResourceId, Change>,
+) -> Vec<Danger> {
+    let mut all = Vec::new();
+    for (id, found) in &observed.objects {
+        if !found.ours && desired.resources.contains_key(id) {
+            all.push(Danger::NotOurs { id: id.clone() });
+        }
+        if id.kind == Kind::Api && id.name.contains('~') {
+            all.push(Danger::TwoApis { id: id.clone() });
+        }
+    }
+    all.extend(changes.values().filter_map(of_change));
+    all.extend(of_referenced(desired, observed));
+    all
+}
+
+fn of_change(change: &Change) -> Option<Danger> {
+    let id = change.id.clone();
+    match (&change.action, id.kind) {
+        (Action::Delete { .. }, Kind::Table) => Some(Danger::LosesItems { id }),
+        (Action::Delete { with: None, .. }, Kind::Stage | Kind::Api) => {
+            Some(Danger::DropsConnections { id })
+        }
+        (Action::Replace { because }, _) => {
+            let first = because.first()?.clone();
+            Some(Danger::ReplacesTable { id, field: first.field, from: first.from, to: first.to })
+        }
+        _ => None,
+    }
+}
+
+fn of_referenced(desired: &Desired, observed: &Observed) -> Vec<Danger> {
+    let mut all = Vec::new();
+    for (name, want) in &desired.referenced {
+        let Some(Some(have)) = observed.referenced.get(name) else {
+            all.push(Danger::NoTable { name: name.clone() });
+            continue;
+        };
+        let other = |what: String, want: &Value, have: &Value| Danger::OtherTable {
+            name: name.clone(),
+            what,
+            want: want.clone(),
+            have: have.clone(),
+        };
+        if want.key != have.key {
+            all.push(other("key".to_owned(), &want.key, &have.key));
+        }
+        for (index, key) in &want.indexes {
+            let there = have.indexes.get(index).unwrap_or(&Value::Null);
+            if key != there {
+                all.push(other(format!("index {index}"), key, there));
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,174 @@
+//! The WebSocket API. API names are not unique and CreateApi takes no token, so the mark in the call itself is
+//! what we know it by.
+
+use serde_json::{Value, json};
+
+use aws_sdk_apigatewayv2::types::{Api as ApiObject, ProtocolType};
+
+use super::tags::{self, Tags};
+use super::{Difference, Found, Managed, Scope, Work, touches};
+use crate::cloud::{Cloud, CloudError, Fault};
+use crate::names::{Facts, Kind, MARK, Physical, ResourceId, StackId};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Api {
+    pub stack: StackId,
+    /// What consoles show; it may change freely.
+    pub api_name: String,
+    pub description: String,
+    /// The route selection expression.
+    pub select: String,
+    pub tags: Tags,
+}
+
+/// A stack has one API; its name here is the stack's, so that renaming the API never replaces it.
+pub fn id(stack: &StackId) -> ResourceId {
+    ResourceId::new(Kind::Api, stack.as_str())
+}
+
+impl Managed for Api {
+    const KIND: Kind = Kind::Api;
+
+    fn name(&self) -> String {
+        self.stack.to_string()
+    }
+
+    fn after(&self) -> Vec<ResourceId> {
+        Vec::new()
+    }
+
+    fn settings(&self, _: &Facts) -> Value {
+        settings(&self.api_name, &self.description, &self.select, &self.tags)
+    }
+
+    async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
+        let _turn = work.cloud.pace().api_write().await;
+        let made = work
+            .cloud
+            .call_once("CreateApi", &self.api_name, || {
+                work.cloud
+                    .apigateway()
+                    .create_api()
+                    .name(&self.api_name)
+                    .protocol_type(ProtocolType::Websocket)
+                    .route_selection_expression(&self.select)
+                    .set_description(Some(self.description.clone()).filter(|d| !d.is_empty()))
+                    .set_tags(Some(self.tags.clone().into_iter().collect()))
+                    .send()
+            })
+            .await;
+        match made {
+            Ok(api) => Ok(Physical::new(api.api_id().unwrap_or_default())),
+            Err(error) if error.fault == Fault::Ambiguous => {
+                // The API may be there although its answer was lost: it carries the mark if it is.
+                let mut mine = marked(work.cloud, work.stack).await?;
+                match (mine.pop(), mine.is_empty()) {
+                    (Some(api), true) => Ok(Physical::new(api.api_id().unwrap_or_default())),
+                    _ => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn update(
+        &self,
+        work: &Work<'_>,
+        at: &Physical,
+        because: &[Difference],
+    ) -> Result<Physical, CloudError> {
+        let _turn = work.cloud.pace().api_write().await;
+        let gateway = work.cloud.apigateway();
+        if ["name", "description", "select"].iter().any(|field| touches(because, field)) {
+            work.cloud
+                .call("UpdateApi", &self.api_name, || {
+                    gateway
+                        .update_api()
+                        .api_id(&at.id)
+                        .name(&self.api_name)
+                        .description(&self.description)
+                        .route_selection_expression(&self.select)
+                        .send()
+                })
+                .await?;
+        }
+        if touches(because, "tags") {
+            tag(work, &work.place.api_arn(&at.id), because, &self.tags).await?;
+        }
+        Ok(at.clone())
+    }
+}
+
+fn settings(name: &str, description: &str, select: &str, tags: &Tags) -> Value {
+    json!({ "name": name, "description": description, "select": select, "tags": tags })
+}
+
+/// Sets and removes tags of an API or a stage.
+pub(crate) async fn tag(
+    work: &Work<'_>,
+    arn: &str,
+    because: &[Difference],
+    want: &Tags,
+) -> Result<(), CloudError> {
+    let (remove, set) = tags::changes(because, want);
+    let gateway = work.cloud.apigateway();
+    if !set.is_empty() {
+        work.cloud
+            .call("TagResource", arn, || {
+                let pairs = set.clone().into_iter().collect();
+                gateway.tag_resource().resource_arn(arn).set_tags(Some(pairs)).send()
+            })
+            .await?;
+    }
+    if !remove.is_empty() {
+        work.cloud
+            .call("UntagResource", arn, || {
+                gateway.untag_resource().resource_arn(arn).set_tag_keys(Some(remove.clone())).send()
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// One call that takes routes, integrations, authorizers, stages and deployments with it.
+pub(crate) async fn delete(work: &Work<'_>, at: &Physical) -> Result<(), CloudError> {
+    let _turn = work.cloud.pace().api_write().await;
+    work.cloud
+        .call("DeleteApi", &at.id, || work.cloud.apigateway().delete_api().api_id(&at.id).send())
+        .await
+        .map(drop)
+}
+
+async fn marked(cloud: &Cloud, stack: &StackId) -> Result<Vec<ApiObject>, CloudError> {
+    let all = super::pages(|token| async move {
+        let page = cloud
+            .call("GetApis", "the account", || {
+                cloud.apigateway().get_apis().max_results("100").set_next_token(token.clone()).send()
+            })
+            .await?;
+        Ok((page.items.unwrap_or_default(), page.next_token))
+    })
+    .await?;
+    let is_marked =
+        |api: &ApiObject| api.tags().and_then(|t| t.get(MARK)).map(String::as_str) == Some(stack.as_str());
+    Ok(all.into_iter().filter(is_marked).collect())
+}
+
+/// The stack's API. A second one with the mark is listed under its own id, for the plan to refuse.
+pub(crate) async fn list(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudError> {
+    let found = marked(cloud, &scope.stack).await?.into_iter().enumerate().map(|(n, api)| {
+        let physical = api.api_id().unwrap_or_default();
+        let name = match n {
+            0 => scope.stack.to_string(),
+            _ => format!("{}~{physical}", scope.stack),
+        };
+        let settings = settings(
+            api.name().unwrap_or_default(),
+            api.description().unwrap_or_default(),
+            api.route_selection_expression().unwrap_or_default(),
+            &tags::own(api.tags().into_iter().flatten()),
+        );
+        Found::ours(Kind::Api, name, Physical::new(physical), settings)
+    });
+    Ok(found.collect())
+}

@@ -1,0 +1,157 @@
+//! What the stage serves: a snapshot of routes and integrations, known by a digest of them in its description.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use aws_sdk_apigatewayv2::types::{Deployment as DeploymentObject, DeploymentStatus};
+
+use super::{Difference, Found, Managed, Work, pages};
+use crate::cloud::wait::{self, Poll};
+use crate::cloud::{Cloud, CloudError, Fault};
+use crate::names::{Facts, Kind, Physical, ResourceId};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    pub stage: String,
+    /// Of everything that a snapshot holds.
+    pub digest: String,
+    /// All that must be there before traffic reaches it.
+    pub ready: Vec<ResourceId>,
+}
+
+const MARK: &str = "msgai ";
+
+impl Deployment {
+    fn description(&self) -> String {
+        format!("{MARK}{}", self.digest)
+    }
+
+    /// Binds the new snapshot to the stage in the same call; open connections stay.
+    async fn deploy(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
+        let id = {
+            let _turn = work.cloud.pace().api_write().await;
+            self.create_deployment(work).await?
+        };
+        let (cloud, api) = (work.cloud, work.api());
+        wait::until(cloud, "GetDeployment", &self.stage, Duration::from_secs(300), || async {
+            let answer = cloud
+                .call("GetDeployment", &self.stage, || {
+                    let get = cloud.apigateway().get_deployment();
+                    get.api_id(api).deployment_id(&id).send()
+                })
+                .await?;
+            match answer.deployment_status() {
+                Some(DeploymentStatus::Failed) => {
+                    let why = answer.deployment_status_message().unwrap_or("no reason given");
+                    let why = why.to_owned();
+                    Err(CloudError::of("CreateDeployment", &self.stage, Fault::Invalid, why))
+                }
+                Some(DeploymentStatus::Pending) => {
+                    Ok(Poll::Wait(format!("the deployment of stage {} is pending", self.stage)))
+                }
+                _ => Ok(Poll::Ready(())),
+            }
+        })
+        .await?;
+        Ok(Physical::new(id))
+    }
+
+    async fn create_deployment(&self, work: &Work<'_>) -> Result<String, CloudError> {
+        let made = work
+            .cloud
+            .call_once("CreateDeployment", &self.stage, || {
+                work.cloud
+                    .apigateway()
+                    .create_deployment()
+                    .api_id(work.api())
+                    .stage_name(&self.stage)
+                    .description(self.description())
+                    .send()
+            })
+            .await;
+        match made {
+            Ok(answer) if answer.deployment_status() == Some(&DeploymentStatus::Deployed) => {
+                Ok(answer.deployment_id().unwrap_or_default().to_owned())
+            }
+            Ok(answer) => Ok(answer.deployment_id().unwrap_or_default().to_owned()),
+            Err(error) if error.fault == Fault::Ambiguous => {
+                let served = serving(work.cloud, work.api(), &self.stage).await?;
+                let all = snapshots(work.cloud, work.api()).await?;
+                let mine = all.into_iter().find(|one| {
+                    one.deployment_id() == served.as_deref()
+                        && one.description() == Some(&self.description())
+                });
+                mine.and_then(|one| one.deployment_id).ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Managed for Deployment {
+    const KIND: Kind = Kind::Deployment;
+
+    fn name(&self) -> String {
+        self.stage.clone()
+    }
+
+    fn after(&self) -> Vec<ResourceId> {
+        let mut after = vec![ResourceId::new(Kind::Stage, &self.stage)];
+        after.extend(self.ready.iter().cloned());
+        after
+    }
+
+    fn settings(&self, _: &Facts) -> Value {
+        json!({ "snapshot": self.digest })
+    }
+
+    async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
+        self.deploy(work).await
+    }
+
+    /// Deployments are immutable: another one takes its place.
+    async fn update(
+        &self,
+        work: &Work<'_>,
+        _: &Physical,
+        _: &[Difference],
+    ) -> Result<Physical, CloudError> {
+        self.deploy(work).await
+    }
+}
+
+async fn serving(cloud: &Cloud, api: &str, stage: &str) -> Result<Option<String>, CloudError> {
+    let answer = cloud
+        .call("GetStage", stage, || {
+            cloud.apigateway().get_stage().api_id(api).stage_name(stage).send()
+        })
+        .await?;
+    Ok(answer.deployment_id)
+}
+
+/// All deployments of the API, old ones included.
+pub(crate) async fn snapshots(
+    cloud: &Cloud,
+    api: &str,
+) -> Result<Vec<DeploymentObject>, CloudError> {
+    pages(|token| async move {
+        let page = cloud
+            .call("GetDeployments", api, || {
+                let get = cloud.apigateway().get_deployments().api_id(api);
+                get.max_results("100").set_next_token(token.clone()).send()
+            })
+            .await?;
+        Ok((page.items.unwrap_or_default(), page.next_token))
+    })
+    .await
+}
+
+/// The deployment that a stage serves.
+pub(crate) fn object(stage: &str, served: &str, all: &[DeploymentObject]) -> Found {
+    let description =
+        all.iter().find(|one| one.deployment_id() == Some(served)).and_then(|one| one.description());
+    let digest = description.and_then(|text| text.strip_prefix(MARK));
+    let settings = json!({ "snapshot": digest });
+    Found::ours(Kind::Deployment, stage, Physical::new(served), settings)
+}

@@ -1,0 +1,166 @@
+//! How the API calls a function: always through its alias, so that a deploy of code changes nothing here.
+
+use serde_json::{Value, json};
+
+use aws_sdk_apigatewayv2::types::{Integration as IntegrationObject, IntegrationType};
+
+use super::{Difference, Found, Managed, Work, api, pages};
+use crate::cloud::{Cloud, CloudError, Fault};
+use crate::names::{Facts, Kind, LIVE, Physical, Place, ResourceId, StackId};
+
+/// API Gateway's longest wait for a function, and its default, in milliseconds.
+pub const LONGEST: i32 = 29_000;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Integration {
+    pub stack: StackId,
+    pub place: Place,
+    pub function: String,
+    /// Milliseconds that API Gateway waits.
+    pub timeout: i32,
+}
+
+/// The function's name, and the timeout where it is not the default: what an integration does is its identity,
+/// so a changed route points at another one and the old one serves until the deployment.
+pub fn name(function: &str, timeout: i32) -> String {
+    if timeout == LONGEST { function.to_owned() } else { format!("{function}@{timeout}ms") }
+}
+
+/// The URI by which the API calls a function's alias.
+pub fn uri(place: &Place, function: &str) -> String {
+    place.invocation_uri(&format!("{}:{LIVE}", place.function_arn(function)))
+}
+
+impl Integration {
+    pub fn id(&self) -> ResourceId {
+        ResourceId::new(Kind::Integration, name(&self.function, self.timeout))
+    }
+}
+
+impl Managed for Integration {
+    const KIND: Kind = Kind::Integration;
+
+    fn name(&self) -> String {
+        name(&self.function, self.timeout)
+    }
+
+    fn after(&self) -> Vec<ResourceId> {
+        vec![api::id(&self.stack)]
+    }
+
+    fn settings(&self, _: &Facts) -> Value {
+        settings("AWS_PROXY", &uri(&self.place, &self.function), self.timeout)
+    }
+
+    async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
+        let _turn = work.cloud.pace().api_write().await;
+        let uri = uri(&self.place, &self.function);
+        let made = work
+            .cloud
+            .call_once("CreateIntegration", self.name(), || {
+                work.cloud
+                    .apigateway()
+                    .create_integration()
+                    .api_id(work.api())
+                    .integration_type(IntegrationType::AwsProxy)
+                    .integration_method("POST")
+                    .integration_uri(&uri)
+                    .timeout_in_millis(self.timeout)
+                    .send()
+            })
+            .await;
+        match made {
+            Ok(answer) => Ok(Physical::new(answer.integration_id().unwrap_or_default())),
+            Err(error) if error.fault == Fault::Ambiguous => {
+                let all = list(work.cloud, work.place, work.api()).await?;
+                let mine = all.into_iter().find(|found| found.id == self.id());
+                mine.map(|found| found.at).ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn update(
+        &self,
+        work: &Work<'_>,
+        at: &Physical,
+        _: &[Difference],
+    ) -> Result<Physical, CloudError> {
+        let _turn = work.cloud.pace().api_write().await;
+        let uri = uri(&self.place, &self.function);
+        work.cloud
+            .call("UpdateIntegration", self.name(), || {
+                work.cloud
+                    .apigateway()
+                    .update_integration()
+                    .api_id(work.api())
+                    .integration_id(&at.id)
+                    .integration_type(IntegrationType::AwsProxy)
+                    .integration_method("POST")
+                    .integration_uri(&uri)
+                    .timeout_in_millis(self.timeout)
+                    .send()
+            })
+            .await?;
+        Ok(at.clone())
+    }
+}
+
+fn settings(kind: &str, uri: &str, timeout: i32) -> Value {
+    json!({ "timeout": timeout, "type": kind, "uri": uri })
+}
+
+pub(crate) async fn delete(work: &Work<'_>, at: &Physical) -> Result<(), CloudError> {
+    let _turn = work.cloud.pace().api_write().await;
+    work.cloud
+        .call("DeleteIntegration", &at.id, || {
+            let delete = work.cloud.apigateway().delete_integration();
+            delete.api_id(work.api()).integration_id(&at.id).send()
+        })
+        .await
+        .map(drop)
+}
+
+/// All integrations of the API. A second one for the same call is listed under its own id, to be removed.
+pub(crate) async fn list(
+    cloud: &Cloud,
+    place: &Place,
+    api: &str,
+) -> Result<Vec<Found>, CloudError> {
+    let items = pages(|token| async move {
+        let page = cloud
+            .call("GetIntegrations", api, || {
+                let get = cloud.apigateway().get_integrations().api_id(api);
+                get.max_results("100").set_next_token(token.clone()).send()
+            })
+            .await?;
+        Ok((page.items.unwrap_or_default(), page.next_token))
+    })
+    .await?;
+    let mut all: Vec<Found> = Vec::new();
+    for item in &items {
+        let mut found = object(item, place);
+        if all.iter().any(|other| other.id == found.id) {
+            found.id.name = format!("{}~{}", found.id.name, found.at.id);
+        }
+        all.push(found);
+    }
+    Ok(all)
+}
+
+fn object(item: &IntegrationObject, place: &Place) -> Found {
+    let id = item.integration_id().unwrap_or_default();
+    let uri = item.integration_uri().unwrap_or_default();
+    let timeout = item.timeout_in_millis().unwrap_or(LONGEST);
+    let name = function_of(uri, place).map_or_else(|| id.to_owned(), |f| name(f, timeout));
+    let kind = item.integration_type().map_or("", IntegrationType::as_str);
+    Found::ours(Kind::Integration, name, Physical::new(id), settings(kind, uri, timeout))
+}
+
+/// The function that an invocation URI names, through its alias.
+fn function_of<'a>(uri: &'a str, place: &Place) -> Option<&'a str> {
+    let start = format!("/functions/{}", place.function_arn(""));
+    let (_, rest) = uri.split_once(&start)?;
+    let (function, _) = rest.split_once(&format!(":{LIVE}/invocations"))?;
+    Some(function)
+}

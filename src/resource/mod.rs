@@ -1,0 +1,296 @@
+//! What msgai can manage: one file a kind, and the list of them.
+//!
+//! In: settings that a stack wants, and the clients. Out: what exists, and calls that make, change or remove it.
+//! Never: a decision about what to do (that is the plan's), a default, a physical name.
+
+pub mod alias;
+pub mod api;
+pub mod authorizer;
+pub mod deployment;
+pub mod function;
+pub mod integration;
+pub mod log_group;
+pub mod permission;
+pub mod role;
+pub mod role_policy;
+pub mod route;
+pub mod route_response;
+pub mod stage;
+pub mod table;
+pub mod tags;
+pub mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cloud::{Cloud, CloudError};
+use crate::names::{Facts, Kind, MARK, Physical, Place, ResourceId, StackId};
+
+/// One setting that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Difference {
+    /// The way to it, such as `throttle.rate`.
+    pub field: String,
+    pub from: Value,
+    pub to: Value,
+}
+
+/// What a kind's calls work with.
+pub struct Work<'a> {
+    pub cloud: &'a Cloud,
+    pub place: &'a Place,
+    pub stack: &'a StackId,
+    pub facts: &'a Facts,
+}
+
+impl Work<'_> {
+    /// The physical id of a resource that the plan made before this one.
+    ///
+    /// # Panics
+    /// When the plan did not: a mistake in `after()`.
+    pub(crate) fn id(&self, of: &ResourceId) -> &str {
+        &self.facts.get(of).expect("a plan makes what a resource needs before it").id
+    }
+
+    pub(crate) fn text(&self, text: &text::Text) -> String {
+        text.resolve(self.facts).expect("a plan makes what a text needs before it")
+    }
+
+    /// The id of the stack's one API.
+    pub(crate) fn api(&self) -> &str {
+        self.id(&api::id(self.stack))
+    }
+}
+
+/// What to look for: everything with the stack's mark, and whatever has a name that the stack wants.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    pub stack: StackId,
+    pub place: Place,
+    /// Every tag that an object of ours should have, the mark among them.
+    pub tags: BTreeMap<String, String>,
+    pub wanted: BTreeSet<ResourceId>,
+    /// Tables that are used and never changed: physical names.
+    pub referenced: BTreeSet<String>,
+}
+
+impl Scope {
+    pub(crate) fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
+        self.wanted.iter().filter(move |id| id.kind == kind).map(|id| id.name.as_str())
+    }
+
+    /// Whether these are the tags of an object of this stack.
+    pub(crate) fn is_ours(&self, tags: &BTreeMap<String, String>) -> bool {
+        tags.get(MARK).is_some_and(|stack| stack == self.stack.as_str())
+    }
+}
+
+/// An object that exists.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Found {
+    pub id: ResourceId,
+    pub at: Physical,
+    pub settings: Value,
+    /// `false`: it has a name that the stack wants, but no mark of this stack.
+    pub ours: bool,
+    /// What it is doing just now when it is not at rest, such as `Pending`.
+    pub state: Option<String>,
+}
+
+impl Found {
+    pub(crate) fn ours(kind: Kind, name: impl Into<String>, at: Physical, settings: Value) -> Self {
+        Self { id: ResourceId::new(kind, name), at, settings, ours: true, state: None }
+    }
+}
+
+/// What every kind says of itself. `create`, `update` and `delete` do not read to decide.
+pub(crate) trait Managed {
+    const KIND: Kind;
+    /// Settings that cannot be changed in place.
+    const IMMUTABLE: &'static [&'static str] = &[];
+
+    fn name(&self) -> String;
+    /// What must be there, or be changed, before this.
+    fn after(&self) -> Vec<ResourceId>;
+    /// Canonical: sorted, defaults filled, as `list` gives them.
+    fn settings(&self, facts: &Facts) -> Value;
+    async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError>;
+    /// Makes exactly these differences disappear.
+    async fn update(
+        &self,
+        work: &Work<'_>,
+        at: &Physical,
+        because: &[Difference],
+    ) -> Result<Physical, CloudError>;
+}
+
+/// A thing that the stack declares. A closed set: a new kind does not compile until every match knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Resource {
+    Api(api::Api),
+    Role(role::Role),
+    LogGroup(log_group::LogGroup),
+    Table(table::Table),
+    RolePolicy(role_policy::RolePolicy),
+    Function(function::Function),
+    Alias(alias::Alias),
+    Authorizer(authorizer::Authorizer),
+    Integration(integration::Integration),
+    Route(route::Route),
+    RouteResponse(route_response::RouteResponse),
+    Permission(permission::Permission),
+    Stage(stage::Stage),
+    Deployment(deployment::Deployment),
+}
+
+/// The same method of whichever kind it is.
+macro_rules! each {
+    ($resource:expr, $inner:ident => $body:expr) => {
+        match $resource {
+            Resource::Api($inner) => $body,
+            Resource::Role($inner) => $body,
+            Resource::LogGroup($inner) => $body,
+            Resource::Table($inner) => $body,
+            Resource::RolePolicy($inner) => $body,
+            Resource::Function($inner) => $body,
+            Resource::Alias($inner) => $body,
+            Resource::Authorizer($inner) => $body,
+            Resource::Integration($inner) => $body,
+            Resource::Route($inner) => $body,
+            Resource::RouteResponse($inner) => $body,
+            Resource::Permission($inner) => $body,
+            Resource::Stage($inner) => $body,
+            Resource::Deployment($inner) => $body,
+        }
+    };
+}
+
+fn kind_of<M: Managed>(_: &M) -> Kind {
+    M::KIND
+}
+
+fn immutable_of<M: Managed>(_: &M) -> &'static [&'static str] {
+    M::IMMUTABLE
+}
+
+impl Resource {
+    pub fn id(&self) -> ResourceId {
+        each!(self, it => ResourceId::new(kind_of(it), it.name()))
+    }
+
+    pub fn after(&self) -> Vec<ResourceId> {
+        each!(self, it => it.after())
+    }
+
+    pub fn settings(&self, facts: &Facts) -> Value {
+        each!(self, it => it.settings(facts))
+    }
+
+    /// Whether a change of this field needs a new object.
+    pub fn is_immutable(&self, field: &str) -> bool {
+        let head = field.split(['.', '[']).next().unwrap_or(field);
+        each!(self, it => immutable_of(it).contains(&head))
+    }
+
+    pub async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
+        each!(self, it => it.create(work).await)
+    }
+
+    pub async fn update(
+        &self,
+        work: &Work<'_>,
+        at: &Physical,
+        because: &[Difference],
+    ) -> Result<Physical, CloudError> {
+        each!(self, it => it.update(work, at, because).await)
+    }
+}
+
+/// Removes an object. What is gone already is success.
+pub async fn delete(id: &ResourceId, at: &Physical, work: &Work<'_>) -> Result<(), CloudError> {
+    let done = match id.kind {
+        Kind::Api => api::delete(work, at).await,
+        Kind::Role => role::delete(work, &id.name).await,
+        Kind::LogGroup => log_group::delete(work, &id.name).await,
+        Kind::Table => table::delete(work, &id.name).await,
+        Kind::RolePolicy => role_policy::delete(work, at).await,
+        Kind::Function => function::delete(work, &id.name).await,
+        Kind::Alias => alias::delete(work, &id.name).await,
+        Kind::Authorizer => authorizer::delete(work, at).await,
+        Kind::Integration => integration::delete(work, at).await,
+        Kind::Route => route::delete(work, at).await,
+        Kind::RouteResponse => route_response::delete(work, at).await,
+        Kind::Permission => permission::delete(work, id, at).await,
+        Kind::Stage => stage::delete(work, at).await,
+        // A deployment goes with its stage; old ones are history that a stage can go back to.
+        Kind::Deployment => Ok(()),
+    };
+    match done {
+        Err(error) if error.fault == crate::cloud::Fault::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// The object whose removal removes this one too.
+pub fn goes_with(id: &ResourceId, stack: &StackId) -> Option<ResourceId> {
+    match id.kind {
+        Kind::Authorizer | Kind::Integration | Kind::Route | Kind::Stage => Some(api::id(stack)),
+        Kind::RouteResponse => Some(ResourceId::new(Kind::Route, &id.name)),
+        Kind::Deployment => Some(ResourceId::new(Kind::Stage, &id.name)),
+        Kind::Alias => Some(ResourceId::new(Kind::Function, &id.name)),
+        Kind::Permission => {
+            let function = id.name.split_once(':').map_or(id.name.as_str(), |(f, _)| f);
+            Some(ResourceId::new(Kind::Function, function))
+        }
+        Kind::Api
+        | Kind::Role
+        | Kind::LogGroup
+        | Kind::Table
+        | Kind::RolePolicy
+        | Kind::Function => None,
+    }
+}
+
+/// Whether any difference is of this setting.
+pub(crate) fn touches(because: &[Difference], field: &str) -> bool {
+    because.iter().any(|d| d.field.split(['.', '[']).next() == Some(field))
+}
+
+/// All items of a list that comes in pages; `ask` takes a token and gives items and the next token.
+pub(crate) async fn pages<T, F, A>(ask: F) -> Result<Vec<T>, CloudError>
+where
+    F: Fn(Option<String>) -> A,
+    A: Future<Output = Result<(Vec<T>, Option<String>), CloudError>>,
+{
+    let mut all = Vec::new();
+    let mut token = None;
+    loop {
+        let (items, next) = ask(token).await?;
+        all.extend(items);
+        token = next.filter(|t| !t.is_empty());
+        if token.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
+/// `None` for what is not there.
+pub(crate) fn found<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.fault == crate::cloud::Fault::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a stack says should be.
+#[derive(Debug, Clone, Default)]
+pub struct Desired {
+    pub resources: BTreeMap<ResourceId, Resource>,
+    /// Tables that are only used: name → what they must look like.
+    pub referenced: BTreeMap<String, table::TableShape>,
+    /// Kinds whose objects stay when nothing wants them any more.
+    pub kept: BTreeSet<Kind>,
+}

@@ -1,0 +1,500 @@
+//! A DynamoDB table on demand: made in one call as far as AWS allows, changed one concern at a time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, GlobalSecondaryIndexUpdate,
+    KeySchemaElement, KeyType, PointInTimeRecoverySpecification, Projection, ProjectionType,
+    ScalarAttributeType, SseSpecification, SseType, TableStatus, Tag, TimeToLiveSpecification,
+    builders::SseSpecificationBuilder,
+};
+use aws_sdk_dynamodb::types::{
+    CreateGlobalSecondaryIndexAction, DeleteGlobalSecondaryIndexAction, IndexStatus,
+};
+
+use super::tags::{self, Tags};
+use super::{Difference, Managed, Work, found, touches};
+use crate::cloud::wait::{self, Poll};
+use crate::cloud::{Cloud, CloudError, Fault};
+use crate::names::{Facts, Kind, Physical, ResourceId};
+
+mod observed;
+pub(crate) use observed::{TableShape, list, shape};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    pub name: String,
+    pub key: Key,
+    pub indexes: BTreeMap<String, Index>,
+    /// The types of all key attributes: `S`, `N` or `B`.
+    pub attributes: BTreeMap<String, String>,
+    pub ttl: Option<String>,
+    pub recovery: bool,
+    /// `aws-owned`, `aws-managed`, or a key's ARN.
+    pub encryption: String,
+    pub protection: bool,
+    pub tags: Tags,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Key {
+    pub partition: String,
+    pub sort: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Index {
+    #[serde(flatten)]
+    pub key: Key,
+    /// `all`, `keys`, or the attributes repeated in the index.
+    pub projection: Value,
+}
+
+impl Managed for Table {
+    const KIND: Kind = Kind::Table;
+    const IMMUTABLE: &'static [&'static str] = &["key"];
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn after(&self) -> Vec<ResourceId> {
+        Vec::new()
+    }
+
+    fn settings(&self, _: &Facts) -> Value {
+        json!({
+            "key": typed(&self.key, &self.attributes),
+            "indexes": self.indexes.iter().map(|(name, index)| {
+                let mut value = typed(&index.key, &self.attributes);
+                value["projection"] = index.projection.clone();
+                (name.clone(), value)
+            }).collect::<BTreeMap<_, _>>(),
+            "ttl": self.ttl,
+            "recovery": self.recovery,
+            "encryption": self.encryption,
+            "protection": self.protection,
+            "tags": self.tags,
+        })
+    }
+
+    async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
+        {
+            let _turn = work.cloud.pace().table().await;
+            match self.create_table(work).await {
+                Err(error) if error.fault == Fault::Exists => self.is_ours(work, error).await?,
+                made => made?,
+            }
+        }
+        at_rest(work.cloud, &self.name).await?;
+        if self.ttl.is_some() {
+            self.expire(work, true).await?;
+        }
+        if self.recovery {
+            self.recover(work).await?;
+        }
+        Ok(Physical::new(&self.name))
+    }
+
+    async fn update(
+        &self,
+        work: &Work<'_>,
+        at: &Physical,
+        because: &[Difference],
+    ) -> Result<Physical, CloudError> {
+        // AWS refuses two concerns in one call, and any while another is under way.
+        at_rest(work.cloud, &self.name).await?;
+        if touches(because, "protection") {
+            self.protect(work).await?;
+        }
+        if touches(because, "encryption") {
+            self.encrypt(work).await?;
+        }
+        if touches(because, "recovery") {
+            self.recover(work).await?;
+        }
+        if touches(because, "tags") {
+            self.tag(work, because).await?;
+        }
+        if touches(because, "ttl") {
+            self.change_ttl(work, because).await?;
+        }
+        self.change_indexes(work, because).await?;
+        Ok(at.clone())
+    }
+}
+
+/// A key as it is compared: `connectionId`, or `timestamp:N` where it is not a string.
+fn typed(key: &Key, attributes: &BTreeMap<String, String>) -> Value {
+    let with_type = |name: &String| match attributes.get(name).map(String::as_str) {
+        None | Some("S") => name.clone(),
+        Some(other) => format!("{name}:{other}"),
+    };
+    let mut value = json!({ "partition": with_type(&key.partition) });
+    if let Some(sort) = &key.sort {
+        value["sort"] = Value::String(with_type(sort));
+    }
+    value
+}
+
+fn schema(key: &Key) -> Vec<KeySchemaElement> {
+    let element = |name: &str, role: KeyType| {
+        KeySchemaElement::builder()
+            .attribute_name(name)
+            .key_type(role)
+            .build()
+            .expect("name and role are set")
+    };
+    let mut schema = vec![element(&key.partition, KeyType::Hash)];
+    schema.extend(key.sort.as_deref().map(|sort| element(sort, KeyType::Range)));
+    schema
+}
+
+fn projection(of: &Value) -> Projection {
+    let builder = Projection::builder();
+    match of {
+        Value::String(word) if word == "keys" => builder.projection_type(ProjectionType::KeysOnly),
+        Value::Array(names) => builder
+            .projection_type(ProjectionType::Include)
+            .set_non_key_attributes(Some(
+                names.iter().filter_map(|n| n.as_str().map(str::to_owned)).collect(),
+            )),
+        _ => builder.projection_type(ProjectionType::All),
+    }
+    .build()
+}
+
+impl Table {
+    fn attribute(&self, name: &str) -> AttributeDefinition {
+        let kind = self.attributes.get(name).map_or("S", String::as_str);
+        AttributeDefinition::builder()
+            .attribute_name(name)
+            .attribute_type(ScalarAttributeType::from(kind))
+            .build()
+            .expect("name and type are set")
+    }
+
+    fn sse(&self) -> Option<SseSpecification> {
+        let builder: SseSpecificationBuilder = SseSpecification::builder();
+        match self.encryption.as_str() {
+            "aws-owned" => None,
+            "aws-managed" => Some(builder.enabled(true).sse_type(SseType::Kms).build()),
+            arn => Some(
+                builder.enabled(true).sse_type(SseType::Kms).kms_master_key_id(arn).build(),
+            ),
+        }
+    }
+
+    async fn create_table(&self, work: &Work<'_>) -> Result<(), CloudError> {
+        let indexes: Vec<GlobalSecondaryIndex> = self
+            .indexes
+            .iter()
+            .map(|(name, index)| {
+                GlobalSecondaryIndex::builder()
+                    .index_name(name)
+                    .set_key_schema(Some(schema(&index.key)))
+                    .projection(projection(&index.projection))
+                    .build()
+                    .expect("name and key are set")
+            })
+            .collect();
+        let tags: Vec<Tag> = dynamo_tags(&self.tags);
+        let attributes: Vec<AttributeDefinition> =
+            self.attributes.keys().map(|name| self.attribute(name)).collect();
+        work.cloud
+            .call("CreateTable", &self.name, || {
+                work.cloud
+                    .dynamodb()
+                    .create_table()
+                    .table_name(&self.name)
+                    .billing_mode(BillingMode::PayPerRequest)
+                    .set_key_schema(Some(schema(&self.key)))
+                    .set_attribute_definitions(Some(attributes.clone()))
+                    .set_global_secondary_indexes(
+                        Some(indexes.clone()).filter(|all| !all.is_empty()),
+                    )
+                    .set_sse_specification(self.sse())
+                    .deletion_protection_enabled(self.protection)
+                    .set_tags(Some(tags.clone()))
+                    .send()
+            })
+            .await
+            .map(drop)
+    }
+
+    /// Our own CreateTable, carried out but not answered, left our tags.
+    async fn is_ours(&self, work: &Work<'_>, error: CloudError) -> Result<(), CloudError> {
+        let arn = work.place.table_arn(&self.name);
+        let tags = observed::tags_of(work.cloud, &arn).await?;
+        if tags == self.tags { Ok(()) } else { Err(error) }
+    }
+
+    async fn expire(&self, work: &Work<'_>, enabled: bool) -> Result<(), CloudError> {
+        let Some(attribute) = &self.ttl else { return Ok(()) };
+        set_ttl(work.cloud, &self.name, attribute, enabled).await
+    }
+
+    /// Another attribute needs the old one switched off first; AWS then wants an hour before the new one.
+    async fn change_ttl(
+        &self,
+        work: &Work<'_>,
+        because: &[Difference],
+    ) -> Result<(), CloudError> {
+        let before = because.iter().find(|d| d.field == "ttl").and_then(|d| d.from.as_str());
+        if let Some(before) = before {
+            set_ttl(work.cloud, &self.name, before, false).await?;
+        }
+        self.expire(work, true).await
+    }
+
+    async fn recover(&self, work: &Work<'_>) -> Result<(), CloudError> {
+        work.cloud
+            .call("UpdateContinuousBackups", &self.name, || {
+                let specification = PointInTimeRecoverySpecification::builder()
+                    .point_in_time_recovery_enabled(self.recovery)
+                    .build()
+                    .expect("the one member is set");
+                work.cloud
+                    .dynamodb()
+                    .update_continuous_backups()
+                    .table_name(&self.name)
+                    .point_in_time_recovery_specification(specification)
+                    .send()
+            })
+            .await
+            .map(drop)
+    }
+
+    async fn protect(&self, work: &Work<'_>) -> Result<(), CloudError> {
+        work.cloud
+            .call("UpdateTable", &self.name, || {
+                work.cloud
+                    .dynamodb()
+                    .update_table()
+                    .table_name(&self.name)
+                    .deletion_protection_enabled(self.protection)
+                    .send()
+            })
+            .await
+            .map(drop)
+    }
+
+    async fn encrypt(&self, work: &Work<'_>) -> Result<(), CloudError> {
+        let off = || SseSpecification::builder().enabled(false).build();
+        work.cloud
+            .call("UpdateTable", &self.name, || {
+                work.cloud
+                    .dynamodb()
+                    .update_table()
+                    .table_name(&self.name)
+                    .sse_specification(self.sse().unwrap_or_else(off))
+                    .send()
+            })
+            .await?;
+        at_rest(work.cloud, &self.name).await
+    }
+
+    async fn tag(&self, work: &Work<'_>, because: &[Difference]) -> Result<(), CloudError> {
+        let (remove, set) = tags::changes(because, &self.tags);
+        let arn = work.place.table_arn(&self.name);
+        let dynamodb = work.cloud.dynamodb();
+        if !set.is_empty() {
+            let set = dynamo_tags(&set);
+            work.cloud
+                .call("TagResource", &self.name, || {
+                    dynamodb.tag_resource().resource_arn(&arn).set_tags(Some(set.clone())).send()
+                })
+                .await?;
+        }
+        if !remove.is_empty() {
+            work.cloud
+                .call("UntagResource", &self.name, || {
+                    dynamodb
+                        .untag_resource()
+                        .resource_arn(&arn)
+                        .set_tag_keys(Some(remove.clone()))
+                        .send()
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// One index at a time, as AWS demands. A changed index goes and comes back: its key cannot change.
+    async fn change_indexes(
+        &self,
+        work: &Work<'_>,
+        because: &[Difference],
+    ) -> Result<(), CloudError> {
+        let touched: std::collections::BTreeSet<&str> = because
+            .iter()
+            .filter_map(|d| d.field.strip_prefix("indexes."))
+            .map(|rest| rest.split('.').next().unwrap_or(rest))
+            .collect();
+        for name in touched {
+            let was = because
+                .iter()
+                .filter(|d| d.field.starts_with(&format!("indexes.{name}")))
+                .any(|d| !d.from.is_null());
+            if was {
+                self.remove_index(work, name).await?;
+            }
+            if let Some(index) = self.indexes.get(name) {
+                self.add_index(work, name, index).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn remove_index(&self, work: &Work<'_>, name: &str) -> Result<(), CloudError> {
+        let delete = DeleteGlobalSecondaryIndexAction::builder()
+            .index_name(name)
+            .build()
+            .expect("the name is set");
+        let update = GlobalSecondaryIndexUpdate::builder().delete(delete).build();
+        self.update_index(work, update, Vec::new()).await
+    }
+
+    async fn add_index(
+        &self,
+        work: &Work<'_>,
+        name: &str,
+        index: &Index,
+    ) -> Result<(), CloudError> {
+        let create = CreateGlobalSecondaryIndexAction::builder()
+            .index_name(name)
+            .set_key_schema(Some(schema(&index.key)))
+            .projection(projection(&index.projection))
+            .build()
+            .expect("name and key are set");
+        let update = GlobalSecondaryIndexUpdate::builder().create(create).build();
+        let attributes = [Some(&index.key.partition), index.key.sort.as_ref()];
+        let attributes =
+            attributes.into_iter().flatten().map(|name| self.attribute(name)).collect();
+        self.update_index(work, update, attributes).await
+    }
+
+    async fn update_index(
+        &self,
+        work: &Work<'_>,
+        update: GlobalSecondaryIndexUpdate,
+        attributes: Vec<AttributeDefinition>,
+    ) -> Result<(), CloudError> {
+        work.cloud
+            .call("UpdateTable", &self.name, || {
+                work.cloud
+                    .dynamodb()
+                    .update_table()
+                    .table_name(&self.name)
+                    .global_secondary_index_updates(update.clone())
+                    .set_attribute_definitions(
+                        Some(attributes.clone()).filter(|all| !all.is_empty()),
+                    )
+                    .send()
+            })
+            .await?;
+        at_rest(work.cloud, &self.name).await
+    }
+}
+
+fn dynamo_tags(tags: &Tags) -> Vec<Tag> {
+    let one = |(key, value): (&String, &String)| {
+        Tag::builder().key(key).value(value).build().expect("key and value are set")
+    };
+    tags.iter().map(one).collect()
+}
+
+async fn set_ttl(
+    cloud: &Cloud,
+    table: &str,
+    attribute: &str,
+    enabled: bool,
+) -> Result<(), CloudError> {
+    let specification = TimeToLiveSpecification::builder()
+        .enabled(enabled)
+        .attribute_name(attribute)
+        .build()
+        .expect("both members are set");
+    let done = cloud
+        .call("UpdateTimeToLive", table, || {
+            cloud
+                .dynamodb()
+                .update_time_to_live()
+                .table_name(table)
+                .time_to_live_specification(specification.clone())
+                .send()
+        })
+        .await;
+    match done {
+        // The same call, carried out before its answer was lost.
+        Err(error)
+            if error.message.contains("already enabled")
+                || error.message.contains("already disabled") =>
+        {
+            Ok(())
+        }
+        done => done.map(drop),
+    }
+}
+
+/// Waits until the table and all its indexes are at rest; an added index takes AWS many minutes.
+async fn at_rest(cloud: &Cloud, name: &str) -> Result<(), CloudError> {
+    wait::until(cloud, "DescribeTable", name, Duration::from_secs(30 * 60), || async {
+        let Some(table) = describe(cloud, name).await? else {
+            return Ok(Poll::Wait(format!("table {name} to appear")));
+        };
+        let status = table.table_status().cloned().unwrap_or(TableStatus::Active);
+        if status != TableStatus::Active {
+            return Ok(Poll::Wait(format!("table {name} is {status}")));
+        }
+        let busy = table
+            .global_secondary_indexes()
+            .iter()
+            .find(|index| index.index_status().is_some_and(|s| *s != IndexStatus::Active));
+        Ok(match busy.and_then(|index| index.index_name()) {
+            Some(index) => Poll::Wait(format!("index {index} of table {name} is not ready yet")),
+            None => Poll::Ready(()),
+        })
+    })
+    .await
+}
+
+async fn describe(
+    cloud: &Cloud,
+    name: &str,
+) -> Result<Option<aws_sdk_dynamodb::types::TableDescription>, CloudError> {
+    let answer = cloud
+        .call("DescribeTable", name, || cloud.dynamodb().describe_table().table_name(name).send())
+        .await;
+    Ok(found(answer)?.and_then(|answer| answer.table))
+}
+
+/// Lifts deletion protection, deletes, and waits until the table is gone.
+pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError> {
+    let cloud = work.cloud;
+    let protected = describe(cloud, name)
+        .await?
+        .is_some_and(|table| table.deletion_protection_enabled().unwrap_or(false));
+    if protected {
+        cloud
+            .call("UpdateTable", name, || {
+                let update = cloud.dynamodb().update_table().table_name(name);
+                update.deletion_protection_enabled(false).send()
+            })
+            .await?;
+    }
+    cloud
+        .call("DeleteTable", name, || cloud.dynamodb().delete_table().table_name(name).send())
+        .await?;
+    wait::until(cloud, "DescribeTable", name, Duration::from_secs(600), || async {
+        Ok(match describe(cloud, name).await? {
+            Some(_) => Poll::Wait(format!("table {name} to be gone")),
+            None => Poll::Ready(()),
+        })
+    })
+    .await
+}
