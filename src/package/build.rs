@@ -4,12 +4,14 @@
 //! Never: cargo-lambda or rustup, which download; a target folder other than cargo's.
 
 mod cargo;
+mod metadata;
 mod toolchain;
 
 use std::path::{Path, PathBuf};
 
 use super::{Arch, PackageError, Profile, Request, elf, read};
-use cargo::{Job, Metadata, Program, Remap};
+use cargo::{Job, Program, Remap};
+use metadata::Metadata;
 use toolchain::{Target, Toolchain};
 
 /// Beside the ordinary builds, so that neither waits for the other or undoes it.

@@ -117,7 +117,10 @@ fn a_folder_gives_the_same_bytes_wherever_and_whenever() {
         expected.map(|(name, mode)| (name.to_owned(), mode))
     );
     // Another value here means that everybody's functions are uploaded again: a change of compressor is one.
-    assert_eq!(artifact.sha256, "N7X3f/0bjkE25fiO8jVdamx5QTwC3kbql3kh9VIep78=");
+    assert_eq!(
+        artifact.sha256,
+        "N7X3f/0bjkE25fiO8jVdamx5QTwC3kbql3kh9VIep78="
+    );
 }
 
 #[test]
