@@ -381,6 +381,23 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_are_scripts() {
+        for (name, text) in [
+            (
+                "messageai",
+                include_str!("../../examples/messageai/conversation.txt"),
+            ),
+            (
+                "nursify",
+                include_str!("../../examples/nursify/conversation.txt"),
+            ),
+        ] {
+            let script = Script::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(script.people().len() >= 3, "{name}");
+        }
+    }
+
+    #[test]
     fn every_wrong_line_is_told() {
         let text = "alice connects userId=alice\nalice shouts\nbob connects\nbob sends {\"a\"\n\
             bob receives\neve is refused soon\neve is late\nbob leaves now\n?";
