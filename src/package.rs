@@ -1,1 +1,0 @@
-//! Finds or builds what is deployed, and zips it reproducibly.

@@ -1,1 +1,0 @@
-//! WebSocket clients: a scripted conversation and a person at a terminal.

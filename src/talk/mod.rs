@@ -1,0 +1,29 @@
+//! WebSocket clients: a scripted conversation and a person at a terminal.
+//!
+//! In: a URL, and what is to be said. Out: what came back, line by line.
+//! Never: AWS's APIs, a stack, a clock of its own, or any other module of ours.
+
+pub mod client;
+pub mod play;
+pub mod script;
+pub mod terminal;
+
+#[cfg(test)]
+mod echo;
+
+pub use client::{Client, Closed, ConnectError, Frame, TalkError};
+pub use play::{Line, PlayError, PlayOptions, Summary, play};
+pub use script::{Script, ScriptError};
+
+/// Text that somebody else wrote, as it may be shown: without what a terminal would obey.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() {
+                char::REPLACEMENT_CHARACTER
+            } else {
+                c
+            }
+        })
+        .collect()
+}
