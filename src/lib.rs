@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod cloud;
+pub mod describe;
 pub mod error;
 pub mod local;
 pub mod names;

@@ -10,12 +10,15 @@ use crate::names::{Facts, Kind, LIVE, Physical, ResourceId, STATEMENT_MARK};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Permission {
     pub function: String,
-    /// The route key, or `authorizer`.
+    /// The route key, or [`AUTHORIZER`].
     pub caller: String,
     /// The ARN that may call: API, stage and route, or API and authorizer.
     pub source: Text,
     pub account: String,
 }
+
+/// The caller's name of the one authorizer; no route key looks like it.
+pub const AUTHORIZER: &str = "(authorizer)";
 
 /// `function:caller`; neither holds a colon before the caller begins.
 pub fn id(function: &str, caller: &str) -> ResourceId {
@@ -166,12 +169,12 @@ fn object(statement: &Value, function: &str) -> Option<Found> {
     ))
 }
 
-/// The route key in `…:api/stage/routeKey`, or `authorizer` for `…:api/authorizers/id`.
+/// The route key in `…:api/stage/routeKey`, or the authorizer for `…:api/authorizers/id`.
 fn caller_of(source: &str) -> String {
     let path = source.splitn(6, ':').nth(5).unwrap_or_default();
     let mut parts = path.splitn(3, '/').skip(1);
     match (parts.next(), parts.next()) {
-        (Some("authorizers"), Some(_)) => "authorizer".to_owned(),
+        (Some("authorizers"), Some(_)) => AUTHORIZER.to_owned(),
         (_, Some(route)) => route.to_owned(),
         _ => path.to_owned(),
     }
@@ -186,7 +189,7 @@ mod tests {
         let arn = "arn:aws:execute-api:us-east-1:1:a1/production/$connect";
         assert_eq!(caller_of(arn), "$connect");
         assert_eq!(caller_of("arn:aws:execute-api:us-east-1:1:a1/p/chat/join"), "chat/join");
-        assert_eq!(caller_of("arn:aws:execute-api:us-east-1:1:a1/authorizers/x1"), "authorizer");
+        assert_eq!(caller_of("arn:aws:execute-api:us-east-1:1:a1/authorizers/x1"), AUTHORIZER);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub struct Statement {
     pub sid: String,
     pub actions: Vec<String>,
     pub resources: Vec<Text>,
+    pub condition: Option<Value>,
 }
 
 impl RolePolicy {
@@ -33,12 +34,16 @@ impl RolePolicy {
             .map(|statement| {
                 let resources: Vec<Value> =
                     statement.resources.iter().map(|text| text.value(facts)).collect();
-                json!({
+                let mut value = json!({
                     "Sid": statement.sid,
                     "Effect": "Allow",
                     "Action": statement.actions,
                     "Resource": resources,
-                })
+                });
+                if let Some(condition) = &statement.condition {
+                    value["Condition"] = condition.clone();
+                }
+                value
             })
             .collect();
         json!({ "Version": "2012-10-17", "Statement": statements })

@@ -23,7 +23,8 @@ use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, Physical, ResourceId};
 
 mod observed;
-pub(crate) use observed::{TableShape, list, shape};
+pub use observed::TableShape;
+pub(crate) use observed::{list, shape};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
@@ -68,9 +69,9 @@ impl Managed for Table {
 
     fn settings(&self, _: &Facts) -> Value {
         json!({
-            "key": typed(&self.key, &self.attributes),
+            "key": key_value(&self.key, &self.attributes),
             "indexes": self.indexes.iter().map(|(name, index)| {
-                let mut value = typed(&index.key, &self.attributes);
+                let mut value = key_value(&index.key, &self.attributes);
                 value["projection"] = index.projection.clone();
                 (name.clone(), value)
             }).collect::<BTreeMap<_, _>>(),
@@ -129,7 +130,7 @@ impl Managed for Table {
 }
 
 /// A key as it is compared: `connectionId`, or `timestamp:N` where it is not a string.
-fn typed(key: &Key, attributes: &BTreeMap<String, String>) -> Value {
+pub(crate) fn key_value(key: &Key, attributes: &BTreeMap<String, String>) -> Value {
     let with_type = |name: &String| match attributes.get(name).map(String::as_str) {
         None | Some("S") => name.clone(),
         Some(other) => format!("{name}:{other}"),

@@ -36,6 +36,12 @@ impl Text {
         self
     }
 
+    #[must_use]
+    pub fn join(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// The resources whose ids it waits for.
     pub fn needs(&self) -> impl Iterator<Item = &ResourceId> {
         self.0.iter().filter_map(|part| match part {

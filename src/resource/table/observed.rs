@@ -12,7 +12,7 @@ use futures_util::future::try_join_all;
 
 use super::super::tags::{self, Hints, Tags};
 use super::super::{Found, Scope, pages};
-use super::{Key, describe, typed};
+use super::{Key, describe, key_value};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Kind, Physical, ResourceId};
 
@@ -27,7 +27,7 @@ pub struct TableShape {
 /// `None` when there is no such table.
 pub(crate) async fn shape(cloud: &Cloud, name: &str) -> Result<Option<TableShape>, CloudError> {
     Ok(describe(cloud, name).await?.map(|table| TableShape {
-        key: typed(&key(table.key_schema()), &attributes(&table)),
+        key: key_value(&key(table.key_schema()), &attributes(&table)),
         indexes: indexes(&table)
             .into_iter()
             .map(|(name, mut index)| {
@@ -82,7 +82,7 @@ async fn object(
     let (ttl, recovery, tags) =
         futures_util::try_join!(ttl(cloud, &name), recovery(cloud, &name), tags)?;
     let settings = json!({
-        "key": typed(&key(table.key_schema()), &attributes(&table)),
+        "key": key_value(&key(table.key_schema()), &attributes(&table)),
         "indexes": indexes(&table),
         "ttl": ttl,
         "recovery": recovery,
@@ -122,7 +122,7 @@ fn indexes(table: &TableDescription) -> BTreeMap<String, Value> {
         // An index on its way out is as good as gone.
         .filter(|index| index.index_status().is_none_or(|s| s.as_str() != "DELETING"))
         .map(|index| {
-            let mut value = typed(&key(index.key_schema()), &attributes);
+            let mut value = key_value(&key(index.key_schema()), &attributes);
             value["projection"] = index.projection().map_or_else(|| json!("all"), projection);
             (index.index_name().unwrap_or_default().to_owned(), value)
         })

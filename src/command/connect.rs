@@ -1,0 +1,64 @@
+//! `connect`: one person at the terminal, talking to a WebSocket URL.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::io::BufReader;
+
+use super::Context;
+use super::output::outputs;
+use super::session::Session;
+use crate::cli::Connect;
+use crate::error::Error;
+use crate::talk::client::Client;
+use crate::talk::terminal::{Options, talk};
+
+pub(crate) async fn run(context: &Context, args: &Connect) -> Result<ExitCode, Error> {
+    let base = match &args.url {
+        Some(url) => url.clone(),
+        None => of_stack(context).await?,
+    };
+    let url = with_query(&base, args);
+    let client = Client::connect(&url, &[], &[]).await.map_err(|error| {
+        Error::failed(format!("cannot connect to {base}: {error}"))
+    })?;
+    context.say(&format!("connected to {base}; /help says what can be typed"));
+    let input = BufReader::new(tokio::io::stdin());
+    let options =
+        Options { user: args.user.as_deref(), linger: Duration::from_millis(500), now: &now };
+    let ended = talk(client, &options, input, tokio::io::stdout())
+        .await
+        .map_err(|error| Error::failed(format!("the terminal went away: {error}")))?;
+    context.say(&format!("disconnected: {ended}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn of_stack(context: &Context) -> Result<String, Error> {
+    let session = Session::open(context).await?;
+    let facts = session.observe().await?.facts();
+    let found = outputs(&session, &facts).map(|outputs| outputs.url);
+    found.ok_or_else(|| {
+        Error::failed("the stack is not deployed here, so there is no URL to connect to")
+            .hint("make it with `msgai deploy`, or name a URL: `msgai connect ws://…`")
+    })
+}
+
+fn with_query(base: &str, args: &Connect) -> String {
+    let pairs = [("userId", &args.user), ("groupId", &args.group), ("token", &args.token)];
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in pairs {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    let query = query.finish();
+    if query.is_empty() {
+        return base.to_owned();
+    }
+    format!("{base}{}{query}", if base.contains('?') { '&' } else { '?' })
+}
+
+/// Hours, minutes and seconds, for the line of a frame.
+fn now() -> String {
+    jiff::Zoned::now().strftime("%H:%M:%S").to_string()
+}

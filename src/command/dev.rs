@@ -1,0 +1,330 @@
+//! `dev`: the whole stack on this machine. A local cloud, the ordinary deploy aimed at it, and again on every change.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::{broadcast, mpsc, watch};
+
+use super::deploy::{carry_out, finish};
+use super::local::{self, FOLDER, Local};
+use super::session::{self, Session, folder, guard, signals};
+use super::{Context, diff};
+use crate::cli::{Dev, RealismKind};
+use crate::cloud::wait::pause;
+use crate::error::{Error, ErrorKind};
+use crate::local::{Happening, LocalCloud, Realism};
+use crate::names::Facts;
+use crate::package;
+use crate::plan::guard::Consent;
+use crate::stack::Loaded;
+use crate::talk::play::{Line, PlayOptions, play};
+use crate::talk::script::Script;
+
+/// Where `dev` listens unless told otherwise.
+pub const PORT: u16 = 4747;
+
+/// Editors write a file in several steps; a change is over when nothing has happened for so long.
+const SETTLE: Duration = Duration::from_millis(120);
+
+pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error> {
+    let begun = Instant::now();
+    // A script with a mistake in it is better known before anything is built.
+    let script = args.play.as_deref().map(read_script).transpose()?;
+    let loaded = session::load(context)?;
+    context.warnings(&loaded);
+    let (cloud, local) = start(context, args, &loaded).await?;
+    let mut happenings = cloud.watch();
+    let stop = signals();
+    let session = Session::at(context, loaded, Some(local)).await?;
+    let facts = deploy(context, args, &session, &stop).await?;
+    finish(context, &session, &facts, begun)?;
+    context.say(&format!("ready in {:.1} s", begun.elapsed().as_secs_f64()));
+    let done = match script {
+        Some((name, script)) => {
+            let done = converse(context, &session, &facts, &name, &script).await;
+            if done.is_err() && context.global.verbose {
+                drain(context, &mut happenings);
+            }
+            done
+        }
+        None => watch_on(context, args, session, happenings, stop).await,
+    };
+    cloud.shutdown().await;
+    done
+}
+
+/// The local cloud, and how this process reaches it as any other command would.
+async fn start(
+    context: &Context,
+    args: &Dev,
+    loaded: &Loaded,
+) -> Result<(Serving, Local), Error> {
+    let dir = folder(&loaded.file).join(FOLDER);
+    let Some(lock) = local::lock(&dir)? else {
+        return Err(Error::refused(format!("`msgai dev` already serves {}", dir.display()))
+            .hint("use it with `--local`, or end it first"));
+    };
+    if args.fresh {
+        forget(&dir)?;
+    }
+    let realism = match args.realism {
+        RealismKind::Instant => Realism::INSTANT,
+        RealismKind::Aws => Realism::AWS,
+    };
+    let region = context.global.region.as_deref().or(loaded.stack.region.as_deref());
+    let options = local::options(dir.clone(), args.port, region, realism);
+    let region = options.region.clone();
+    let cloud = LocalCloud::start(options).await.map_err(|error| {
+        Error::failed(format!("the local cloud does not start on port {}: {error}", args.port))
+            .hint("take another port with `--port`, or any free one with `--port 0`")
+    })?;
+    let endpoint = cloud.endpoint();
+    local::announce(&dir, &endpoint, &region)?;
+    Ok((Serving { cloud, _lock: lock }, Local::Running { endpoint, region }))
+}
+
+/// A local cloud and the right to its state folder.
+struct Serving {
+    cloud: LocalCloud,
+    _lock: local::Lock,
+}
+
+impl Serving {
+    fn watch(&self) -> broadcast::Receiver<Happening> {
+        self.cloud.watch()
+    }
+
+    async fn shutdown(self) {
+        self.cloud.shutdown().await;
+    }
+}
+
+/// Everything but the lock, which this process holds.
+fn forget(dir: &Path) -> Result<(), Error> {
+    let cannot = |e: std::io::Error| Error::failed(format!("cannot empty {}: {e}", dir.display()));
+    for entry in std::fs::read_dir(dir).map_err(cannot)? {
+        let path = entry.map_err(cannot)?.path();
+        if path.file_name().is_some_and(|name| name == "lock") {
+            continue;
+        }
+        let removed =
+            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(cannot)?;
+    }
+    Ok(())
+}
+
+/// The ordinary deploy. Nothing is asked: only this machine is concerned.
+async fn deploy(
+    context: &Context,
+    args: &Dev,
+    session: &Session,
+    stop: &watch::Receiver<bool>,
+) -> Result<Facts, Error> {
+    let plan = session.planned(context, &args.code).await?;
+    diff::notes(context, &plan);
+    guard(&plan, &[Consent::DropConnections])?;
+    if plan.is_empty() {
+        return Ok(plan.facts);
+    }
+    if context.global.verbose {
+        context.say(&plan.text(context.look_err));
+    }
+    Ok(carry_out(context, session, &plan, stop).await?.facts)
+}
+
+/// Prints what happens, and deploys again whenever a file changes, until a signal comes.
+async fn watch_on(
+    context: &Context,
+    args: &Dev,
+    mut session: Session,
+    mut happenings: broadcast::Receiver<Happening>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<ExitCode, Error> {
+    let (watcher, mut changes) = watcher(&session)?;
+    context.say("talk: `msgai connect --local --user alice`; this ends with Ctrl-C");
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => {
+                drop(watcher);
+                return Ok(ExitCode::from(ErrorKind::Stopped.exit_code()));
+            }
+            happening = happenings.recv() => {
+                if let Ok(happening) = happening {
+                    tell(context, &happening);
+                }
+            }
+            Some(path) = changes.recv() => {
+                settle(&mut changes).await;
+                session = again(context, args, session, &path, &stop).await;
+            }
+        }
+    }
+}
+
+async fn settle(changes: &mut mpsc::UnboundedReceiver<PathBuf>) {
+    loop {
+        tokio::select! {
+            more = changes.recv() => {
+                if more.is_none() {
+                    return;
+                }
+            }
+            () = pause(SETTLE) => return,
+        }
+    }
+}
+
+/// Deploys what is in the files now. A mistake in them is told, and the old version serves on.
+async fn again(
+    context: &Context,
+    args: &Dev,
+    session: Session,
+    path: &Path,
+    stop: &watch::Receiver<bool>,
+) -> Session {
+    let begun = Instant::now();
+    context.say(&format!("{} changed", path.display()));
+    let next = match renewed(context, &session).await {
+        Ok(next) => next,
+        Err(error) => {
+            context.warn(&super::shown(&error, context.look_err));
+            return session;
+        }
+    };
+    match deploy(context, args, &next, stop).await {
+        Ok(facts) => {
+            finish(context, &next, &facts, begun).unwrap_or_else(|error| {
+                context.warn(&super::shown(&error, context.look_err));
+            });
+            context.say(&format!("live after {:.1} s", begun.elapsed().as_secs_f64()));
+            next
+        }
+        Err(error) => {
+            context.warn(&super::shown(&error, context.look_err));
+            session
+        }
+    }
+}
+
+async fn renewed(context: &Context, session: &Session) -> Result<Session, Error> {
+    let loaded = session::load(context)?;
+    let local = session.local.as_ref().map(|local| Local::Running {
+        endpoint: local.endpoint(),
+        region: local.region().to_owned(),
+    });
+    Session::at(context, loaded, local).await
+}
+
+/// The stack file's folder, and wherever functions are built from.
+fn watcher(
+    session: &Session,
+) -> Result<(RecommendedWatcher, mpsc::UnboundedReceiver<PathBuf>), Error> {
+    let cannot = |e: notify::Error| Error::failed(format!("files cannot be watched: {e}"));
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let file = session.loaded.file.clone();
+    let stack_file = file.file_name().map(ToOwned::to_owned);
+    let sources = sources(session);
+    let roots = sources.clone();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
+        if event.kind.is_access() {
+            return;
+        }
+        let matters = |path: &PathBuf| {
+            let hidden = path.components().any(|part| {
+                matches!(part.as_os_str().to_str(), Some("target" | ".git" | ".msgai" | "node_modules"))
+            });
+            let is_stack = path.file_name() == stack_file.as_deref();
+            !hidden && (is_stack || roots.iter().any(|root| path.starts_with(root)))
+        };
+        if let Some(path) = event.paths.iter().find(|path| matters(path)) {
+            // The receiver is gone when `dev` ends.
+            sender.send(path.clone()).ok();
+        }
+    })
+    .map_err(cannot)?;
+    watcher.watch(&folder(&file), RecursiveMode::NonRecursive).map_err(cannot)?;
+    for source in sources {
+        watcher.watch(&source, RecursiveMode::Recursive).map_err(cannot)?;
+    }
+    Ok((watcher, receiver))
+}
+
+fn sources(session: &Session) -> Vec<PathBuf> {
+    let base = folder(&session.loaded.file);
+    let functions = session.loaded.stack.functions.values();
+    let mut all: Vec<PathBuf> = functions
+        .filter_map(|def| match &def.source {
+            Some(source) => Some(base.join(source)),
+            None => package::shipped_sources(),
+        })
+        .filter_map(|path| path.canonicalize().ok())
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn tell(context: &Context, happening: &Happening) {
+    let detail = matches!(happening, Happening::Call { .. } | Happening::Log { .. });
+    if !detail || context.global.verbose {
+        context.say(&happening.to_string());
+    }
+}
+
+fn drain(context: &Context, happenings: &mut broadcast::Receiver<Happening>) {
+    while let Ok(happening) = happenings.try_recv() {
+        tell(context, &happening);
+    }
+}
+
+fn read_script(path: &Path) -> Result<(String, Script), Error> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Error::failed(format!("cannot read the conversation {name}: {e}")))?;
+    let script = Script::parse(&text).map_err(|e| Error::failed(format!("{name}: {e}")))?;
+    Ok((name, script))
+}
+
+/// Plays a conversation with real clients.
+async fn converse(
+    context: &Context,
+    session: &Session,
+    facts: &Facts,
+    name: &str,
+    script: &Script,
+) -> Result<ExitCode, Error> {
+    let url = session.site.url(&session.loaded.stack).resolve(facts).map_err(|id| {
+        Error::failed(format!("{id} has no id yet, so there is no URL to talk to"))
+    })?;
+    let mut tell = |line: &Line| {
+        if !context.global.json {
+            context.print(&format!("{line}\n"));
+        }
+    };
+    let summary = play(script, &url, &PlayOptions::default(), &mut tell)
+        .await
+        .map_err(|error| Error::failed(format!("{name}: {error}")))?;
+    if context.global.json {
+        context.say_json(serde_json::json!({
+            "type": "played",
+            "version": 1,
+            "connections": summary.connections,
+            "sent": summary.sent,
+            "received": summary.received,
+            "seconds": summary.took.as_secs_f64(),
+        }));
+    } else {
+        context.print(&format!(
+            "{} connections, {} messages sent, {} received, as written ({:.1} s)\n",
+            summary.connections,
+            summary.sent,
+            summary.received,
+            summary.took.as_secs_f64(),
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,118 @@
+//! The local cloud that a command uses: the one that `dev` runs, or the same state in this process.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::local::clock::Clock;
+use crate::local::{LocalCloud, Options, Realism};
+
+use super::dev::PORT;
+
+/// Where a stack's local cloud keeps its state, beside the stack file.
+pub(crate) const FOLDER: &str = ".msgai/local";
+
+/// The Region of a local stack that names none; nothing leaves the machine, so one is as good as another.
+pub(crate) const REGION: &str = "us-east-1";
+
+pub(crate) enum Local {
+    /// `dev` runs it.
+    Running { endpoint: String, region: String },
+    /// In this process, for as long as the command takes.
+    Here { cloud: LocalCloud, region: String, _lock: Lock },
+}
+
+/// Held by whoever serves a state folder: two would write over each other.
+pub(crate) struct Lock {
+    _file: File,
+    endpoint: PathBuf,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The lock itself goes with its file; a stale endpoint would only mislead.
+        std::fs::remove_file(&self.endpoint).ok();
+    }
+}
+
+impl Local {
+    pub(crate) fn endpoint(&self) -> String {
+        match self {
+            Self::Running { endpoint, .. } => endpoint.clone(),
+            Self::Here { cloud, .. } => cloud.endpoint(),
+        }
+    }
+
+    pub(crate) fn region(&self) -> &str {
+        match self {
+            Self::Running { region, .. } | Self::Here { region, .. } => region,
+        }
+    }
+
+    /// Where clients will find it: a one-off listens on any port, but `dev` will serve the same stack.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::Running { endpoint, .. } => endpoint.clone(),
+            Self::Here { .. } => format!("http://127.0.0.1:{PORT}"),
+        }
+    }
+}
+
+fn of_io(what: &str, error: &io::Error) -> Error {
+    Error::failed(format!("{what}: {error}"))
+}
+
+/// The local cloud of the stack file in this folder.
+pub(crate) async fn reach(folder: &Path, region: Option<&str>) -> Result<Local, Error> {
+    let dir = folder.join(FOLDER);
+    match lock(&dir)? {
+        Some(lock) => {
+            let options = options(dir, 0, region, Realism::INSTANT);
+            let region = options.region.clone();
+            let cloud = LocalCloud::start(options)
+                .await
+                .map_err(|error| of_io("the local cloud does not start", &error))?;
+            Ok(Local::Here { cloud, region, _lock: lock })
+        }
+        None => {
+            let text = std::fs::read_to_string(dir.join("endpoint"))
+                .map_err(|error| of_io("the running local cloud does not say where it is", &error))?;
+            let (endpoint, region) = text.trim().split_once(' ').unwrap_or((text.trim(), REGION));
+            Ok(Local::Running { endpoint: endpoint.to_owned(), region: region.to_owned() })
+        }
+    }
+}
+
+pub(crate) fn options(
+    dir: PathBuf,
+    port: u16,
+    region: Option<&str>,
+    realism: Realism,
+) -> Options {
+    let region = region.unwrap_or(REGION).to_owned();
+    Options { dir: Some(dir), port, region, realism, clock: Clock::real() }
+}
+
+/// `None` when another process serves this state.
+pub(crate) fn lock(dir: &Path) -> Result<Option<Lock>, Error> {
+    std::fs::create_dir_all(dir).map_err(|e| of_io(&format!("cannot make {}", dir.display()), &e))?;
+    let path = dir.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|e| of_io(&format!("cannot open {}", path.display()), &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(Lock { _file: file, endpoint: dir.join("endpoint") })),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(e)) => Err(of_io(&format!("cannot lock {}", path.display()), &e)),
+    }
+}
+
+/// Tells other commands where this process serves.
+pub(crate) fn announce(dir: &Path, endpoint: &str, region: &str) -> Result<(), Error> {
+    std::fs::write(dir.join("endpoint"), format!("{endpoint} {region}\n"))
+        .map_err(|e| of_io("cannot write the local cloud's endpoint file", &e))
+}

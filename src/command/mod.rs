@@ -1,0 +1,235 @@
+//! One verb, one file: arguments in, library calls, report out.
+//!
+//! This module resolves what all verbs share, runs one, and turns its end into an exit code.
+
+pub mod connect;
+pub mod deploy;
+pub mod destroy;
+pub mod dev;
+pub mod diff;
+pub mod init;
+pub mod outputs;
+pub mod status;
+pub mod validate;
+
+mod code;
+mod local;
+mod output;
+mod session;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::{Cli, Command, Global, When};
+use crate::error::{Error, ErrorKind};
+use crate::plan::render::Look;
+use crate::report::Reporter;
+use crate::report::json::Json;
+use crate::report::lines::Lines;
+use crate::report::terminal::Terminal;
+
+/// What every verb gets: the global flags, and how to show things.
+pub(crate) struct Context {
+    pub(crate) global: Global,
+    /// For what goes to stdout.
+    pub(crate) look: Look,
+    /// For what goes to stderr.
+    pub(crate) look_err: Look,
+    /// Somebody can be asked.
+    pub(crate) can_ask: bool,
+    /// stderr is a terminal that can be drawn on.
+    pub(crate) can_draw: bool,
+}
+
+/// Runs the command that was parsed.
+pub fn run(cli: Cli) -> ExitCode {
+    let context = Context::new(cli.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return context.fail(&Error::failed(format!("the async runtime does not start: {error}")));
+        }
+    };
+    let done = runtime.block_on(dispatch(&context, cli.command));
+    // Whatever still runs in the background, such as a build that a signal interrupted, is not waited for.
+    runtime.shutdown_background();
+    match done {
+        Ok(code) => code,
+        Err(error) => context.fail(&error),
+    }
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Init(args) => init::run(context, &args),
+        Command::Validate(args) => validate::run(context, &args).await,
+        Command::Diff(args) => diff::run(context, &args).await,
+        Command::Deploy(args) => deploy::run(context, &args).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::Destroy(args) => destroy::run(context, &args).await,
+        Command::Outputs(args) => outputs::run(context, &args).await,
+        Command::Dev(args) => dev::run(context, &args).await,
+        Command::Connect(args) => connect::run(context, &args).await,
+        Command::Schema => {
+            context.print(&crate::stack::schema_text());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Version => {
+            context.print(&version());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn version() -> String {
+    let handlers = if cfg!(feature = "embedded-handlers") {
+        "handlers inside"
+    } else {
+        "handlers built from the source checkout, or given with --handlers-zip"
+    };
+    format!("msgai {} ({handlers})\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// A command line that clap does not take, or a question that it answers itself.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    // Where the pipe is closed nobody reads.
+    error.print().ok();
+    if error.use_stderr() {
+        ExitCode::from(ErrorKind::Usage.exit_code())
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+impl Context {
+    fn new(global: Global) -> Self {
+        let plain = global.no_color.is_some()
+            || global.term.as_deref() == Some("dumb")
+            || global.ci.as_deref().is_some_and(|ci| !ci.is_empty() && ci != "false");
+        let colour = |is_terminal: bool| match global.color {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => is_terminal && !plain,
+        };
+        let err_is_terminal = std::io::stderr().is_terminal();
+        Self {
+            look: Look { colour: colour(std::io::stdout().is_terminal()) },
+            look_err: Look { colour: colour(err_is_terminal) },
+            can_ask: std::io::stdin().is_terminal() && err_is_terminal,
+            can_draw: err_is_terminal && !plain,
+            global,
+        }
+    }
+
+    /// Data: to stdout, as it is.
+    pub(crate) fn print(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        // A closed pipe is how `| head` says that it has seen enough.
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
+    }
+
+    /// One JSON document, or one line of them.
+    pub(crate) fn print_json(&self, value: &Value) {
+        self.print(&format!("{value}\n"));
+    }
+
+    /// One JSON object of a run, with its time.
+    pub(crate) fn say_json(&self, mut value: Value) {
+        value["at"] = json!(now());
+        self.print_json(&value);
+    }
+
+    /// A word beside the data: to stderr, unless quiet.
+    pub(crate) fn say(&self, text: &str) {
+        if !self.global.quiet {
+            self.warn(text);
+        }
+    }
+
+    /// To stderr, quiet or not.
+    pub(crate) fn warn(&self, text: &str) {
+        writeln!(std::io::stderr(), "{text}").ok();
+    }
+
+    fn fail(&self, error: &Error) -> ExitCode {
+        if self.global.json {
+            self.say_json(json!({
+                "type": "error",
+                "version": 1,
+                "kind": error.kind.word(),
+                "message": error.message,
+                "hints": error.hints,
+            }));
+        } else {
+            self.warn(&shown(error, self.look_err));
+        }
+        ExitCode::from(error.kind.exit_code())
+    }
+
+    /// Whoever shows how a plan is carried out.
+    pub(crate) fn reporter(&self) -> Box<dyn Reporter> {
+        if self.global.json {
+            Box::new(Json::new(std::io::stdout(), now))
+        } else if self.global.quiet {
+            Box::new(Lines::new(std::io::sink()))
+        } else if self.can_draw {
+            Box::new(Terminal::new(self.look_err))
+        } else {
+            Box::new(Lines::new(std::io::stderr()))
+        }
+    }
+
+    /// A yes or no on the terminal; without one, the flag that answers is named.
+    pub(crate) fn confirm(&self, question: &str, what: &str) -> Result<(), Error> {
+        if self.global.yes {
+            return Ok(());
+        }
+        match self.ask(&format!("{question} [y/N] "), what)?.to_ascii_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Error::refused(format!("{what} was not confirmed, nothing is changed"))),
+        }
+    }
+
+    /// One line from the person at the terminal.
+    pub(crate) fn ask(&self, question: &str, what: &str) -> Result<String, Error> {
+        if !self.can_ask {
+            return Err(Error::refused(format!("{what} asks first, and there is no terminal to ask on"))
+                .hint("say `--yes` to answer beforehand"));
+        }
+        write!(std::io::stderr(), "{question}").ok();
+        std::io::stderr().flush().ok();
+        let mut answer = String::new();
+        std::io::stdin()
+            .read_line(&mut answer)
+            .map_err(|error| Error::failed(format!("the answer cannot be read: {error}")))?;
+        Ok(answer.trim().to_owned())
+    }
+}
+
+/// RFC 3339, in UTC.
+fn now() -> String {
+    Timestamp::now().to_string()
+}
+
+/// The process's environment, for `${env:…}` in a stack file.
+#[expect(clippy::disallowed_methods, reason = "the file names these variables, not a flag")]
+pub(crate) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// An error with colour where there may be some.
+fn shown(error: &Error, look: Look) -> String {
+    let text = error.to_string();
+    if error.verbatim {
+        return text;
+    }
+    let head = look.of_symbol("-", "error:");
+    let line = |line: &str| match line.strip_prefix("error:") {
+        Some(rest) => format!("{head}{rest}"),
+        None => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,249 @@
+//! From flags to a stack, a cloud and a place: what every verb that talks to a cloud begins with.
+
+use std::path::{Path, PathBuf};
+
+use tokio::sync::watch;
+
+use super::local::{self, Local};
+use super::{Context, environment};
+use crate::cli::Code;
+use crate::cloud::{Cloud, CloudError, Fault, Target};
+use crate::describe::{self, Address, Artifacts, Site};
+use crate::error::{Error, ErrorKind};
+use crate::observe::{Observed, observe};
+use crate::package::Arch;
+use crate::plan::guard::Consent;
+use crate::plan::{Plan, plan};
+use crate::resource::{Desired, Scope};
+use crate::stack::{self, Architecture, Loaded};
+
+/// A stack file and the cloud that it is for.
+pub(crate) struct Session {
+    pub(crate) loaded: Loaded,
+    pub(crate) cloud: Cloud,
+    pub(crate) site: Site,
+    /// Kept alive while it is used.
+    pub(crate) local: Option<Local>,
+}
+
+/// Finds and reads the stack file, and says what it warns of.
+pub(crate) fn load(context: &Context) -> Result<Loaded, Error> {
+    let file = find(context)?;
+    let chosen = context.global.environment.as_deref();
+    let region = context.global.region.clone();
+    let lookup = move |name: &str| match name {
+        "AWS_REGION" => region.clone().or_else(|| environment(name)),
+        _ => environment(name),
+    };
+    stack::load(&file, chosen, &lookup).map_err(|problems| problems_error(context, &problems))
+}
+
+fn problems_error(context: &Context, problems: &stack::Problems) -> Error {
+    let mut error = Error::failed(problems.render(context.look_err.colour).trim_end());
+    error.verbatim = true;
+    error
+}
+
+fn find(context: &Context) -> Result<PathBuf, Error> {
+    if let Some(file) = &context.global.file {
+        return Ok(file.clone());
+    }
+    let here = std::env::current_dir()
+        .map_err(|error| Error::failed(format!("the current folder is unknown: {error}")))?;
+    stack::find(&here).ok_or_else(|| {
+        Error::failed(format!("there is no {} here or in a parent folder", stack::FILE))
+            .hint("write one with `msgai init`, or name one with `--file`")
+    })
+}
+
+/// The folder that paths in a stack file start from.
+pub(crate) fn folder(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+impl Session {
+    /// Loads the file and finds out where it is for: AWS, an endpoint, or the local cloud.
+    pub(crate) async fn open(context: &Context) -> Result<Self, Error> {
+        let loaded = load(context)?;
+        context.warnings(&loaded);
+        let local = if context.global.local {
+            Some(local::reach(&folder(&loaded.file), loaded.stack.region.as_deref()).await?)
+        } else {
+            None
+        };
+        Self::at(context, loaded, local).await
+    }
+
+    /// As [`Session::open`], for a file that is read and a local cloud that runs.
+    pub(crate) async fn at(
+        context: &Context,
+        loaded: Loaded,
+        local: Option<Local>,
+    ) -> Result<Self, Error> {
+        let global = &context.global;
+        let target = match &local {
+            Some(local) => Target {
+                profile: None,
+                region: Some(local.region().to_owned()),
+                endpoint: Some(local.endpoint()),
+                local: true,
+            },
+            None => Target {
+                profile: global.profile.clone(),
+                region: global.region.clone().or_else(|| loaded.stack.region.clone()),
+                endpoint: global.endpoint_url.clone(),
+                local: false,
+            },
+        };
+        let cloud = Cloud::open(&target).await.map_err(of_cloud)?;
+        let place = cloud.place().await.map_err(of_cloud)?;
+        let address = match (&local, &target.endpoint) {
+            (Some(local), _) => Address::Stage(websocket(&local.address())),
+            (None, Some(endpoint)) => Address::Path(websocket(endpoint)),
+            (None, None) => Address::Aws,
+        };
+        let host = match Arch::host() {
+            Some(Arch::Arm64) => Architecture::Arm64,
+            Some(Arch::X86_64) | None => Architecture::X86_64,
+        };
+        let is_local = local.is_some();
+        let is_dev = loaded.environment.as_deref() == Some("dev");
+        let site = Site {
+            place,
+            address,
+            makes_existing: is_local,
+            protects: !is_local && !is_dev,
+            architecture: if is_local { host } else { Architecture::X86_64 },
+        };
+        let session = Self { loaded, cloud, site, local };
+        session.guard_account()?;
+        Ok(session)
+    }
+
+    /// The file may name the one account that it is for.
+    fn guard_account(&self) -> Result<(), Error> {
+        let have = &self.site.place.account;
+        match &self.loaded.stack.account {
+            Some(want) if self.local.is_none() && want != have => Err(Error::refused(format!(
+                "you are signed in to account {have}, but {} names {want}",
+                self.loaded.file.display()
+            ))
+            .hint("use the `--profile` of that account")),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        self.local.is_some()
+    }
+
+    pub(crate) fn describe(&self, artifacts: &Artifacts) -> Desired {
+        describe::describe(&self.loaded.stack, &self.loaded.secrets, artifacts, &self.site)
+    }
+
+    pub(crate) fn scope(&self) -> Scope {
+        let desired = self.describe(&Artifacts::new());
+        describe::scope(&self.loaded.stack, &desired, &self.site.place)
+    }
+
+    pub(crate) async fn observe(&self) -> Result<Observed, Error> {
+        observe(&self.cloud, &self.scope()).await.map_err(of_cloud)
+    }
+
+    pub(crate) fn plan(&self, desired: &Desired, observed: &Observed) -> Plan {
+        plan(&self.loaded.stack.id(), &self.site.place, desired, observed)
+    }
+
+    /// Builds and looks at once, then plans.
+    pub(crate) async fn planned(&self, context: &Context, code: &Code) -> Result<Plan, Error> {
+        let artifacts = super::code::artifacts(context, self, code);
+        let (artifacts, observed) = futures_util::join!(artifacts, self.observe());
+        // An unreachable cloud is the likelier mistake, and the quicker to mend.
+        let observed = observed?;
+        Ok(self.plan(&self.describe(&artifacts?), &observed))
+    }
+}
+
+/// `http://host` → `ws://host`.
+fn websocket(endpoint: &str) -> String {
+    let endpoint = endpoint.trim_end_matches('/');
+    match endpoint.strip_prefix("https") {
+        Some(rest) => format!("wss{rest}"),
+        None => endpoint.replacen("http", "ws", 1),
+    }
+}
+
+/// A cloud's error as a person meets it.
+pub(crate) fn of_cloud(error: CloudError) -> Error {
+    let kind = match error.fault {
+        Fault::Denied => ErrorKind::Refused,
+        _ => ErrorKind::Failed,
+    };
+    let kind = if error.operation == "Configure" { ErrorKind::Usage } else { kind };
+    let message = match error.fault {
+        Fault::Invalid if error.operation == "Configure" => error.message.clone(),
+        _ => error.to_string(),
+    };
+    Error::new(kind, message).hints(error.hint())
+}
+
+/// Refuses a plan whose dangers nobody has consented to.
+pub(crate) fn guard(plan: &Plan, consents: &[Consent]) -> Result<(), Error> {
+    let refused: Vec<_> =
+        plan.dangers.iter().filter(|danger| !consents.contains(&danger.consent())).collect();
+    let Some((first, rest)) = refused.split_first() else { return Ok(()) };
+    let mut message = first.to_string();
+    for danger in rest {
+        message.push_str(&format!("\nerror: {danger}"));
+    }
+    let mut hints: Vec<String> = refused.iter().map(|danger| danger.hint()).collect();
+    hints.dedup();
+    Err(Error::refused(message).hints(hints))
+}
+
+/// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.
+pub(crate) fn signals() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    #[expect(clippy::disallowed_methods, reason = "a signal must be heard while the engine's one task is busy")]
+    tokio::spawn(async move {
+        interrupted().await;
+        sender.send(true).ok();
+        interrupted().await;
+        #[expect(clippy::exit, reason = "a second signal means now")]
+        std::process::exit(i32::from(ErrorKind::Stopped.exit_code()));
+    });
+    receiver
+}
+
+#[cfg(unix)]
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() {
+    drop(tokio::signal::ctrl_c().await);
+}
+
+impl Context {
+    pub(crate) fn warnings(&self, loaded: &Loaded) {
+        if !self.global.json {
+            let text = loaded.render_warnings(self.look_err.colour);
+            if !text.trim().is_empty() {
+                self.say(text.trim_end());
+            }
+        }
+    }
+}

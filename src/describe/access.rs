@@ -1,0 +1,232 @@
+//! The least that functions may do: from what they declare to use, to exact actions on exact ARNs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::Describing;
+use super::functions::log_group;
+use crate::names::{Kind, ResourceId};
+use crate::resource::role::Role;
+use crate::resource::role_policy::{RolePolicy, Statement};
+use crate::resource::text::Text;
+use crate::resource::{Resource, api};
+use crate::stack::{FunctionDef, RoleDef, Shipped, Use};
+
+/// What one function does with one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Deed {
+    Get,
+    Query,
+    QueryIndexes,
+    Put,
+    Update,
+    Delete,
+}
+
+impl Deed {
+    fn action(self) -> &'static str {
+        match self {
+            Self::Get => "dynamodb:GetItem",
+            Self::Query | Self::QueryIndexes => "dynamodb:Query",
+            Self::Put => "dynamodb:PutItem",
+            Self::Update => "dynamodb:UpdateItem",
+            Self::Delete => "dynamodb:DeleteItem",
+        }
+    }
+}
+
+/// Everything a function reaches.
+#[derive(Debug, Default)]
+pub(crate) struct Reach {
+    /// Table key → deeds.
+    pub(crate) tables: BTreeMap<String, BTreeSet<Deed>>,
+    /// HTTP methods of `@connections`.
+    pub(crate) connections: BTreeSet<&'static str>,
+}
+
+/// What a shipped handler does, and what the file declares beside it.
+pub(crate) fn reach(function: &FunctionDef) -> Reach {
+    let mut reach = Reach::default();
+    let mut add = |table: &str, deeds: &[Deed]| {
+        reach.tables.entry(table.to_owned()).or_default().extend(deeds);
+    };
+    match function.handler {
+        Some(Shipped::Connect) => add("connections", &[Deed::Put]),
+        Some(Shipped::Disconnect) => add("connections", &[Deed::Delete]),
+        Some(Shipped::Send) => {
+            add("connections", &[Deed::Get, Deed::QueryIndexes, Deed::Delete]);
+            add("messages", &[Deed::Put, Deed::Get]);
+        }
+        None => {}
+    }
+    for (what, uses) in &function.uses {
+        if let Some(table) = what.strip_prefix("tables.") {
+            for one in uses {
+                add(table, deeds(*one));
+            }
+        }
+    }
+    if function.handler == Some(Shipped::Send) {
+        reach.connections.insert("POST");
+    }
+    for one in function.uses.get("connections").into_iter().flatten() {
+        reach.connections.extend(method(*one));
+    }
+    reach
+}
+
+fn deeds(one: Use) -> &'static [Deed] {
+    match one {
+        Use::Read => &[Deed::Get, Deed::Query, Deed::QueryIndexes],
+        Use::Write => &[Deed::Put],
+        Use::Update => &[Deed::Update],
+        Use::Delete => &[Deed::Delete],
+        Use::Send | Use::Get | Use::Disconnect => &[],
+    }
+}
+
+fn method(one: Use) -> Option<&'static str> {
+    match one {
+        Use::Send => Some("POST"),
+        Use::Get => Some("GET"),
+        Use::Disconnect => Some("DELETE"),
+        Use::Read | Use::Write | Use::Update | Use::Delete => None,
+    }
+}
+
+impl Describing<'_> {
+    /// Roles and their policies.
+    pub(crate) fn access(&self) -> Vec<Resource> {
+        let region = &self.site.place.region;
+        match &self.stack.role {
+            RoleDef::Shared(shared) => {
+                let functions: Vec<&String> = self.stack.functions.keys().collect();
+                let name = self.stack.role_name(region);
+                self.role(name, shared.boundary.clone(), &functions)
+            }
+            RoleDef::Each(_) => self
+                .stack
+                .functions
+                .keys()
+                .flat_map(|key| {
+                    let name = self.stack.function_role_name(key, region);
+                    self.role(name, None, &[key])
+                })
+                .collect(),
+        }
+    }
+
+    /// The role that a function runs as.
+    pub(crate) fn role_of(&self, function: &str) -> ResourceId {
+        let region = &self.site.place.region;
+        let name = match &self.stack.role {
+            RoleDef::Shared(_) => self.stack.role_name(region),
+            RoleDef::Each(_) => self.stack.function_role_name(function, region),
+        };
+        ResourceId::new(Kind::Role, name)
+    }
+
+    fn role(&self, name: String, boundary: Option<String>, functions: &[&String]) -> Vec<Resource> {
+        let description = format!("Functions of the msgai stack {}", self.id);
+        let policy = RolePolicy { role: name.clone(), statements: self.statements(functions) };
+        let tags = self.tags.clone();
+        vec![
+            Resource::Role(Role { name, description, boundary, tags }),
+            Resource::RolePolicy(policy),
+        ]
+    }
+
+    fn statements(&self, functions: &[&String]) -> Vec<Statement> {
+        let mut tables: BTreeMap<String, BTreeSet<Deed>> = BTreeMap::new();
+        let mut methods = BTreeSet::new();
+        for key in functions {
+            let reach = reach(&self.stack.functions[*key]);
+            methods.extend(reach.connections);
+            for (table, deeds) in reach.tables {
+                tables.entry(table).or_default().extend(deeds);
+            }
+        }
+        let mut all: Vec<Statement> =
+            tables.iter().flat_map(|(key, deeds)| self.on_table(key, deeds)).collect();
+        all.extend(self.on_connections(&methods));
+        let logs = functions.iter().map(|key| {
+            let group = log_group(&self.stack.function_name(key));
+            Text::known(format!("{}:*", self.site.place.log_group_arn(&group)))
+        });
+        all.push(Statement {
+            sid: "Logs".to_owned(),
+            // Not logs:CreateLogGroup: the groups are there, and a straggler must not bring one back.
+            actions: vec!["logs:CreateLogStream".to_owned(), "logs:PutLogEvents".to_owned()],
+            resources: logs.collect(),
+            condition: None,
+        });
+        all
+    }
+
+    fn on_table(&self, key: &str, deeds: &BTreeSet<Deed>) -> Vec<Statement> {
+        let Some(table) = self.stack.tables.get(key) else { return Vec::new() };
+        let arn = self.site.place.table_arn(&self.stack.table_name(key));
+        let sid = |what: &str| format!("{what}{}", capitalised(key));
+        let mut all = Vec::new();
+        let on_items: Vec<String> = deeds
+            .iter()
+            .filter(|deed| **deed != Deed::QueryIndexes)
+            .map(|deed| deed.action().to_owned())
+            .collect();
+        if !on_items.is_empty() {
+            all.push(Statement {
+                sid: sid("Table"),
+                actions: on_items,
+                resources: vec![Text::known(&arn)],
+                condition: None,
+            });
+        }
+        if deeds.contains(&Deed::QueryIndexes) && !table.indexes.is_empty() {
+            let indexes = table.indexes.keys().map(|i| Text::known(format!("{arn}/index/{i}")));
+            all.push(Statement {
+                sid: sid("Indexes"),
+                actions: vec![Deed::QueryIndexes.action().to_owned()],
+                resources: indexes.collect(),
+                condition: None,
+            });
+        }
+        let own_key = table.encryption.as_ref().filter(|e| e.0.starts_with("arn:"));
+        all.extend(own_key.map(|encryption| {
+            let service = format!("dynamodb.{}.amazonaws.com", self.site.place.region);
+            Statement {
+                sid: sid("Key"),
+                actions: vec!["kms:Decrypt".to_owned(), "kms:GenerateDataKey".to_owned()],
+                resources: vec![Text::known(&encryption.0)],
+                condition: Some(json!({ "StringEquals": { "kms:ViaService": service } })),
+            }
+        }));
+        all
+    }
+
+    fn on_connections(&self, methods: &BTreeSet<&str>) -> Option<Statement> {
+        if methods.is_empty() {
+            return None;
+        }
+        let stage = &self.stack.api.stage;
+        let of = |method: &&str| {
+            let place = &self.site.place;
+            let before = place.execute_api_arn("", "");
+            Text::known(before.trim_end_matches('/'))
+                .then_id(api::id(&self.id))
+                .then(format!("/{stage}/{method}/@connections/*"))
+        };
+        Some(Statement {
+            sid: "Connections".to_owned(),
+            actions: vec!["execute-api:ManageConnections".to_owned()],
+            resources: methods.iter().map(of).collect(),
+            condition: None,
+        })
+    }
+}
+
+/// A statement id takes letters and digits only.
+fn capitalised(key: &str) -> String {
+    let mut letters = key.chars().filter(char::is_ascii_alphanumeric);
+    letters.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}

@@ -1,0 +1,149 @@
+//! Functions, their aliases, and the environment that is derived for them.
+
+use std::collections::BTreeMap;
+
+use super::Describing;
+use super::access::{Reach, reach};
+use crate::names::{Kind, ResourceId};
+use crate::resource::alias::Alias;
+use crate::resource::function::Function;
+use crate::resource::text::{Text, Variable};
+use crate::resource::{Resource, api};
+use crate::stack::variables::{Late, Part, parts};
+use crate::stack::{Architecture, FunctionDef, IndexDef, KeyDef, Shipped};
+
+/// What a function gets unless the file says otherwise: Rust starts in milliseconds with the least memory.
+const MEMORY: u32 = 128;
+const TIMEOUT_SECONDS: i32 = 10;
+const RUNTIME: &str = "provided.al2023";
+
+pub(crate) fn log_group(function: &str) -> String {
+    format!("/aws/lambda/{function}")
+}
+
+impl Describing<'_> {
+    pub(crate) fn functions(&self) -> Vec<Resource> {
+        let each = |(key, def): (&String, &FunctionDef)| {
+            let function = self.function(key, def);
+            let ready = vec![ResourceId::new(Kind::RolePolicy, self.role_of(key).name)];
+            let alias = Alias { function: function.clone(), ready };
+            [Resource::Function(function), Resource::Alias(alias)]
+        };
+        self.stack.functions.iter().flat_map(each).collect()
+    }
+
+    fn function(&self, key: &str, def: &FunctionDef) -> Function {
+        let name = self.stack.function_name(key);
+        let seconds = def.timeout.as_ref().and_then(|t| t.duration()).map(|t| t.as_secs());
+        Function {
+            description: def.description.clone().unwrap_or_default(),
+            code: self.artifacts.get(key).cloned().unwrap_or_else(Self::none),
+            runtime: def.runtime.clone().unwrap_or_else(|| RUNTIME.to_owned()),
+            handler: handler(def),
+            memory: i32::try_from(def.memory.unwrap_or(MEMORY)).unwrap_or(i32::MAX),
+            timeout: seconds.and_then(|s| i32::try_from(s).ok()).unwrap_or(TIMEOUT_SECONDS),
+            architecture: match def.architecture.unwrap_or(self.site.architecture) {
+                Architecture::X86_64 => "x86_64".to_owned(),
+                Architecture::Arm64 => "arm64".to_owned(),
+            },
+            role: Text::id(self.role_of(key)),
+            environment: self.environment(key, def),
+            concurrency: def.concurrency.and_then(|n| i32::try_from(n).ok()),
+            log_group: ResourceId::new(Kind::LogGroup, log_group(&name)),
+            tags: self.tags.clone(),
+            name,
+        }
+    }
+
+    /// Derived from what it uses; what the file says itself comes after and wins.
+    fn environment(&self, key: &str, def: &FunctionDef) -> BTreeMap<String, Variable> {
+        let mut all = BTreeMap::new();
+        let Reach { tables, .. } = reach(def);
+        for table in tables.keys() {
+            for (name, value) in self.table_variables(table) {
+                all.insert(name, Variable { text: Text::known(value), secret: false });
+            }
+        }
+        for (name, value) in &def.environment {
+            let secret = self.secrets.is_secret(&["functions", key, "environment", name]);
+            all.insert(name.clone(), Variable { text: self.text(value), secret });
+        }
+        all
+    }
+
+    /// `CONNECTIONS_TABLE`, `CONNECTIONS_KEY`, `CONNECTIONS_INDEX_BY_USER_ID` and the like.
+    fn table_variables(&self, key: &str) -> Vec<(String, String)> {
+        let Some(table) = self.stack.tables.get(key) else { return Vec::new() };
+        let prefix = screaming(key);
+        let attributes = match &table.key {
+            KeyDef::Partition(partition) => partition.name().to_owned(),
+            KeyDef::Pair(pair) => format!("{},{}", pair.partition.name(), pair.sort.name()),
+        };
+        let mut all = vec![
+            (format!("{prefix}_TABLE"), self.stack.table_name(key)),
+            (format!("{prefix}_KEY"), attributes),
+        ];
+        for (name, index) in &table.indexes {
+            let partition = match index {
+                IndexDef::Partition(partition) => partition,
+                IndexDef::Full(full) => &full.key,
+            };
+            let by = screaming(partition.name());
+            all.push((format!("{prefix}_INDEX_BY_{by}"), name.clone()));
+        }
+        all
+    }
+
+    /// A value of the file with its late variables as ids to come.
+    pub(crate) fn text(&self, value: &str) -> Text {
+        parts(value).into_iter().fold(Text::default(), |text, part| match part {
+            Part::Text(known) => text.then(known),
+            Part::Late(Late::ApiUrl) => text.join(self.site.url(self.stack)),
+            Part::Late(Late::ApiId) => text.then_id(api::id(&self.id)),
+            Part::Late(Late::TableName(key)) => text.then(self.stack.table_name(key)),
+            Part::Late(Late::FunctionName(key)) => text.then(self.stack.function_name(key)),
+            Part::Late(Late::FunctionArn(key)) => {
+                text.then(self.site.place.function_arn(&self.stack.function_name(key)))
+            }
+        })
+    }
+}
+
+fn handler(def: &FunctionDef) -> String {
+    match (def.handler, &def.entry) {
+        (Some(Shipped::Connect), _) => "connect".to_owned(),
+        (Some(Shipped::Disconnect), _) => "disconnect".to_owned(),
+        (Some(Shipped::Send), _) => "send".to_owned(),
+        (None, Some(entry)) => entry.clone(),
+        // Rust runtimes do not read it, but Lambda demands one.
+        (None, None) => "bootstrap".to_owned(),
+    }
+}
+
+/// `userId` → `USER_ID`.
+pub(crate) fn screaming(name: &str) -> String {
+    let mut out = String::new();
+    let mut after_lower = false;
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && after_lower {
+            out.push('_');
+        }
+        after_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+        out.push(if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::screaming;
+
+    #[test]
+    fn names_become_variables() {
+        for (name, variable) in
+            [("connections", "CONNECTIONS"), ("userId", "USER_ID"), ("my-table", "MY_TABLE"), ("groupID", "GROUP_ID")]
+        {
+            assert_eq!(screaming(name), variable);
+        }
+    }
+}
