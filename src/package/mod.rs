@@ -355,3 +355,11 @@ fn read(path: &Path) -> Result<Vec<u8>, PackageError> {
 mod fake;
 #[cfg(test)]
 mod tests;
+
+/// Where the shipped handlers are built from, for whoever watches for changes; `None` when they are not built.
+pub fn shipped_sources() -> Option<PathBuf> {
+    if EMBEDDED.is_some() {
+        return None;
+    }
+    build::checkout().map(|checkout| checkout.join("handlers"))
+}
