@@ -1,4 +1,4 @@
-//! JSON as DynamoDB stores it: the conversion, and the limits that an item must keep.
+//! JSON as `DynamoDB` stores it: the conversion, and the limits that an item must keep.
 //!
 //! Pure. Checked here and not by the table, so that a client reads which field is wrong.
 
@@ -16,7 +16,7 @@ const DEPTH: usize = 32;
 /// The longest name of an attribute, in bytes.
 const NAME_BYTES: usize = 65_535;
 
-/// The magnitudes that DynamoDB's decimal numbers cover; JSON's go further.
+/// The magnitudes that `DynamoDB`'s decimal numbers cover; JSON's go further.
 const NUMBERS: std::ops::Range<f64> = 1e-130..1e126;
 
 /// One JSON value as an attribute.

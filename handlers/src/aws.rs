@@ -108,7 +108,7 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// The Connections table in DynamoDB.
+/// The Connections table in `DynamoDB`.
 #[derive(Debug, Clone, Copy)]
 pub struct AwsConnections<'a> {
     client: &'a dynamodb::Client,
@@ -228,7 +228,7 @@ where
     })
 }
 
-/// The Messages table in DynamoDB.
+/// The Messages table in `DynamoDB`.
 #[derive(Debug, Clone, Copy)]
 pub struct AwsMessages<'a> {
     client: &'a dynamodb::Client,

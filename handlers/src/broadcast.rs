@@ -253,6 +253,16 @@ mod tests {
     }
 
     #[test]
+    fn overlapping_audiences_are_one() {
+        let double = Double::new();
+        double.connect("c", "alice", Some("ward-3"));
+        let both = [Audience::User("alice".into()), group()[0].clone()];
+        let tally = block_on(broadcast(&double, &double, &both, b"{}", &call()));
+        assert_eq!(tally.delivered, 1);
+        assert_eq!(double.frames("c").len(), 1);
+    }
+
+    #[test]
     fn gone_connections_are_pruned_and_failing_ones_are_not() {
         let double = Double::new();
         double.connect("here", "alice", Some("ward-3"));

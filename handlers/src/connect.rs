@@ -104,7 +104,7 @@ mod tests {
         block_on(handle(double, &event, &call))
     }
 
-    fn query(parameters: Value) -> Value {
+    fn query(parameters: &Value) -> Value {
         json!({"queryStringParameters": parameters, "requestContext": {"connectedAt": CONNECTED_AT}})
     }
 
@@ -117,7 +117,7 @@ mod tests {
         let double = Double::new();
         let handled = connect(
             &double,
-            query(json!({"userId": "alice", "groupId": "ward-3"})),
+            query(&json!({"userId": "alice", "groupId": "ward-3"})),
         );
         assert_eq!(handled.response, Response::ok());
         assert_eq!(handled.record.outcome, "connected");
@@ -137,11 +137,11 @@ mod tests {
     fn without_a_user_the_handshake_ends_with_400() {
         for event in [
             json!({}),
-            query(json!({"userid": "alice"})),
-            query(json!({"userId": ""})),
-            query(json!({"userId": "a\nb"})),
-            query(json!({"userId": "x".repeat(2049)})),
-            query(json!({"userId": "alice", "groupId": ""})),
+            query(&json!({"userid": "alice"})),
+            query(&json!({"userId": ""})),
+            query(&json!({"userId": "a\nb"})),
+            query(&json!({"userId": "x".repeat(2049)})),
+            query(&json!({"userId": "alice", "groupId": ""})),
         ] {
             let double = Double::new();
             let handled = connect(&double, event);
@@ -194,7 +194,7 @@ mod tests {
     fn a_table_that_fails_ends_the_handshake_with_500() {
         let double = Double::new();
         double.fail_writes();
-        let handled = connect(&double, query(json!({"userId": "alice"})));
+        let handled = connect(&double, query(&json!({"userId": "alice"})));
         assert_eq!(handled.response.status_code, 500);
         assert_eq!(body(&handled)["code"], "storage");
         assert!(handled.record.error_line().unwrap().contains("PutItem"));

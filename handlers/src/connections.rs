@@ -1,6 +1,6 @@
 //! Who is connected: the rows of the Connections table and how to find them.
 //!
-//! [`Connections`] is the seam: DynamoDB on one side, the chat on the other.
+//! [`Connections`] is the seam: `DynamoDB` on one side, the chat on the other.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::fault::Fault;
 
-/// A row outlives its connection by this at most; DynamoDB deletes it some time afterwards.
+/// A row outlives its connection by this at most; `DynamoDB` deletes it some time afterwards.
 pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 
 /// The longest value of a partition key, in bytes.
@@ -33,7 +33,7 @@ impl Connection {
         self.ttl > now_seconds
     }
 
-    /// The row as DynamoDB stores it.
+    /// The row as `DynamoDB` stores it.
     pub fn to_item(&self) -> BTreeMap<String, AttributeValue> {
         let Self {
             connection_id,
@@ -74,7 +74,7 @@ impl Connection {
     }
 }
 
-/// Why a value cannot be a key: DynamoDB refuses an empty or overlong one, and control characters only forge logs.
+/// Why a value cannot be a key: `DynamoDB` refuses an empty or overlong one, and control characters only forge logs.
 pub fn key_problem(value: &str, most_bytes: usize) -> Option<String> {
     if value.is_empty() {
         Some("is empty".to_owned())
@@ -130,7 +130,7 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// DynamoDB's `LastEvaluatedKey`, opaque to the chat.
+/// `DynamoDB`'s `LastEvaluatedKey`, opaque to the chat.
 pub type Cursor = BTreeMap<String, AttributeValue>;
 
 /// The Connections table.

@@ -1,4 +1,4 @@
-//! Tables and sockets in memory, for tests: as strict as DynamoDB and as forgetful as its indexes.
+//! Tables and sockets in memory, for tests: as strict as `DynamoDB` and as forgetful as its indexes.
 //!
 //! Pages hold two rows; an index still shows a row deleted within the same event; a post yields once,
 //! so that posts overlap; empty and missing keys are refused.

@@ -1,6 +1,6 @@
 //! One chat over a WebSocket API: who is connected, what was said, who hears it.
 //!
-//! In: an API Gateway event, two DynamoDB tables, the `@connections` endpoint.
+//! In: an API Gateway event, two `DynamoDB` tables, the `@connections` endpoint.
 //! Out: a proxy [`reply::Response`], frames to clients, one [`log::Record`] for each event.
 //! Never: a message's text or a token in a log; a decision in the code that talks to AWS.
 //!
@@ -26,8 +26,8 @@
 //!         return 0;
 //!     };
 //!     let frame = br#"{"type":"typing"}"#;
-//!     let tally = broadcast(&connections, &sockets, &[Audience::Group(group)], frame, call.now, call.by(80));
-//!     tally.await.delivered
+//!     let group = [Audience::Group(group)];
+//!     broadcast(&connections, &sockets, &group, frame, call).await.delivered
 //! }
 //! ```
 

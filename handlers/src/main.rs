@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
         // Faults of AWS are answers too: an error here means a broken event, found before this line.
         Ok::<_, lambda_runtime::Error>(function.handle(event).await)
     });
-    match Runtime::new(service).run().await {
+    match Box::pin(Runtime::new(service).run()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain("Runtime.ApiError", &error.to_string());

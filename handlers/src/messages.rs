@@ -30,7 +30,7 @@ const STORED_BY: &str = "storedBy";
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
     to: To,
-    message_id: String,
+    id: String,
     conversation_id: Option<String>,
     /// Everything that table and recipients have in common, in the order in which clients see it.
     data: Map<String, Value>,
@@ -56,11 +56,11 @@ impl Message {
             timestamp,
             carried,
         } = incoming;
-        let message_id = message_id.unwrap_or_else(|| call.fresh_id.clone());
+        let id = message_id.unwrap_or_else(|| call.fresh_id.clone());
         let mut data = Map::new();
-        data.insert("messageId".into(), message_id.clone().into());
-        if let Some(id) = &conversation_id {
-            data.insert("conversationId".into(), id.clone().into());
+        data.insert("messageId".into(), id.clone().into());
+        if let Some(conversation) = &conversation_id {
+            data.insert("conversationId".into(), conversation.clone().into());
         }
         data.insert("senderId".into(), sender.user_id.clone().into());
         if let Some(name) = sender_name {
@@ -74,7 +74,7 @@ impl Message {
         data.insert("timestamp".into(), timestamp);
         let message = Self {
             to,
-            message_id,
+            id,
             conversation_id,
             data,
             carried,
@@ -100,8 +100,8 @@ impl Message {
         Ok(())
     }
 
-    pub fn message_id(&self) -> &str {
-        &self.message_id
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
     pub fn conversation_id(&self) -> Option<&str> {

@@ -83,7 +83,7 @@ pub enum Code {
     Unsupported,
     /// Another message is stored under this key.
     Conflict,
-    /// Over a limit of DynamoDB or API Gateway.
+    /// Over a limit of `DynamoDB` or API Gateway.
     TooLarge,
     /// A table did not answer as it should; the same message may be sent again.
     Storage,

@@ -70,7 +70,7 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
         let message = Message::new(incoming, &sender, self.messages.key(), call)?;
         self.check_indexes(&message)?;
         let is_new = self.store(&message, record).await?;
-        record.message_id = Some(message.message_id().to_owned());
+        record.message_id = Some(message.id().to_owned());
         Ok(Accepted { message, is_new })
     }
 
@@ -152,7 +152,7 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
         record.failed = tally.failed;
         record.blame(tally.fault);
         record.blame(fault);
-        let frame = status_frame(message.message_id(), message.conversation_id(), recipients);
+        let frame = status_frame(message.id(), message.conversation_id(), recipients);
         let others = own.difference(&tally.gone);
         let pruned = self
             .report(&sender, others, &tally.gone, &frame, call, record)

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 
-fn read(value: Value) -> Result<Incoming, Refusal> {
+fn read(value: &Value) -> Result<Incoming, Refusal> {
     Incoming::read(fields(Some(&value.to_string())).unwrap())
 }
 
@@ -20,7 +20,7 @@ fn alice() -> Connection {
     }
 }
 
-fn message(value: Value, key: &str) -> Result<Message, Refusal> {
+fn message(value: &Value, key: &str) -> Result<Message, Refusal> {
     let call = Call::new(1_708_326_702_000, "01FRESH", Duration::from_secs(1));
     Message::new(
         read(value)?,
@@ -96,14 +96,14 @@ fn wrong_messages_are_refused_and_the_field_is_named() {
             "`timestamp`",
         ),
     ] {
-        let refusal = read(value.clone()).expect_err(&value.to_string());
+        let refusal = read(&value).expect_err(&value.to_string());
         assert!(refusal.message.contains(word), "{value}: {refusal}");
     }
 }
 
 #[test]
 fn null_is_absent() {
-    let incoming = read(json!({
+    let incoming = read(&json!({
         "content": null, "message": "x", "recipientId": "b", "recipientIds": null, "groupId": null,
         "messageId": null, "senderId": null, "timestamp": null, "mood": null
     }))
@@ -119,21 +119,21 @@ fn null_is_absent() {
 fn the_group_chat_flag_chooses_between_one_and_several() {
     let several = To::Users(vec!["b".into(), "c".into()]);
     let both = |flag: bool| json!({"content": "x", "recipientId": "b", "recipientIds": ["b", "c"], "isGroupChat": flag});
-    assert_eq!(read(both(true)).unwrap().to, several);
-    assert!(read(both(false)).is_err());
+    assert_eq!(read(&both(true)).unwrap().to, several);
+    assert!(read(&both(false)).is_err());
     let empty = json!({"content": "x", "recipientId": "", "recipientIds": ["b", "c"]});
-    assert_eq!(read(empty).unwrap().to, several);
+    assert_eq!(read(&empty).unwrap().to, several);
     let same =
         json!({"content": "x", "recipientId": "b", "recipientIds": ["b"], "isGroupChat": false});
-    assert_eq!(read(same).unwrap().to, To::User("b".into()));
+    assert_eq!(read(&same).unwrap().to, To::User("b".into()));
     let none = json!({"content": "x", "recipientId": "b", "recipientIds": []});
-    assert_eq!(read(none).unwrap().to, To::User("b".into()));
+    assert_eq!(read(&none).unwrap().to, To::User("b".into()));
 }
 
 #[test]
 fn a_client_cannot_write_what_is_ours() {
     let message = message(
-        json!({
+        &json!({
             "action": "x", "recipientId": "b", "content": "hi", "status": "read",
             "storedBy": "r0", "senderId": "alice"
         }),
@@ -157,21 +157,21 @@ fn a_timestamp_stays_as_it_came() {
     ] {
         let value = json!({"recipientId": "b", "content": "x", "timestamp": time});
         assert_eq!(
-            message(value, "messageId").unwrap().item("")["timestamp"],
+            message(&value, "messageId").unwrap().item("")["timestamp"],
             time
         );
     }
     let value = json!({"recipientId": "b", "content": "x"});
-    let iso = message(value.clone(), "messageId,timestamp").unwrap();
+    let iso = message(&value, "messageId,timestamp").unwrap();
     assert_eq!(iso.item("")["timestamp"], "2024-02-19T07:11:42.000Z");
-    let number = message(value, "messageId,timestamp:N").unwrap();
+    let number = message(&value, "messageId,timestamp:N").unwrap();
     assert_eq!(number.item("")["timestamp"], 1_708_326_702_000_u64);
 }
 
 #[test]
 fn key_attributes_are_there_and_of_their_type() {
     let base = json!({"recipientId": "b", "content": "x", "room": "r", "seq": 1, "empty": ""});
-    let refusal = |key: &str| message(base.clone(), key).err().map(|r| r.message);
+    let refusal = |key: &str| message(&base, key).err().map(|r| r.message);
     assert_eq!(refusal("room,seq"), None);
     assert_eq!(refusal("room:S,seq:N"), None);
     for (key, name) in [
@@ -185,15 +185,15 @@ fn key_attributes_are_there_and_of_their_type() {
         assert!(text.contains(name), "{key}: {text}");
     }
     let long = json!({"recipientId": "b", "content": "x", "room": "r".repeat(1025)});
-    assert!(message(long.clone(), "room").is_ok());
-    assert!(message(long, "messageId,room").is_err());
+    assert!(message(&long, "room").is_ok());
+    assert!(message(&long, "messageId,room").is_err());
 }
 
 #[test]
 fn text_counts_twice_on_the_way_out() {
     let sized = |bytes: usize| {
         let value = json!({"recipientId": "b", "content": "x".repeat(bytes)});
-        message(value, "messageId").map_err(|refusal| refusal.code)
+        message(&value, "messageId").map_err(|refusal| refusal.code)
     };
     let frame = sized(0).unwrap().frame().len();
     let most = (FRAME_BYTES - frame) / 2;
@@ -204,7 +204,7 @@ fn text_counts_twice_on_the_way_out() {
 #[test]
 fn an_item_in_the_way_is_ours_the_clients_or_anothers() {
     let message = message(
-        json!({"recipientId": "b", "content": "x", "messageId": "m1"}),
+        &json!({"recipientId": "b", "content": "x", "messageId": "m1"}),
         "messageId",
     )
     .unwrap();

@@ -81,7 +81,7 @@ fn a_direct_message_reaches_every_connection_of_its_recipient() {
         "messageId": "m1", "conversationId": "c1", "status": "delivered", "recipients": 2
     }});
     for id in ["a1", "a2"] {
-        assert_eq!(double.frames(id), [status.clone()]);
+        assert_eq!(double.frames(id), std::slice::from_ref(&status));
     }
     assert!(double.frames("e1").is_empty());
     assert_eq!(record.outcome, "delivered");
