@@ -1,0 +1,61 @@
+//! What one invocation knows beyond its event: the time, a fresh id, how long it may take.
+//!
+//! The caller measures; the chat only reads. So the chat has no clock and no randomness of its own.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// API Gateway waits this long for an answer, whatever the function's own timeout is.
+const GATEWAY_WAITS: Duration = Duration::from_secs(29);
+
+/// One invocation.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Milliseconds since the Unix epoch.
+    pub now: u64,
+    /// The id of a message that came without one.
+    pub fresh_id: String,
+    started: Instant,
+    left: Duration,
+}
+
+impl Call {
+    /// A call that starts now and must have answered when `left` has passed.
+    pub fn new(now: u64, fresh_id: impl Into<String>, left: Duration) -> Self {
+        Self {
+            now,
+            fresh_id: fresh_id.into(),
+            started: Instant::now(),
+            left: left.min(GATEWAY_WAITS),
+        }
+    }
+
+    /// The moment when `percent` of the time is used up.
+    pub fn by(&self, percent: u32) -> Instant {
+        self.started + self.left * percent / 100
+    }
+
+    /// Whole milliseconds since the start.
+    pub fn millis(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Seconds since the Unix epoch, as a `ttl` attribute counts them.
+    pub fn now_seconds(&self) -> u64 {
+        self.now / 1000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_function_timeout_is_cut_to_what_the_gateway_waits() {
+        let call = Call::new(0, "id", Duration::from_mins(15));
+        assert_eq!(call.by(100) - call.by(0), GATEWAY_WAITS);
+        let short = Call::new(0, "id", Duration::from_secs(10));
+        assert_eq!(short.by(50) - short.by(0), Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,210 @@
+//! Who is connected: the rows of the Connections table and how to find them.
+//!
+//! [`Connections`] is the seam: `DynamoDB` on one side, the chat on the other.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::fault::Fault;
+
+/// A row outlives its connection by this at most; `DynamoDB` deletes it some time afterwards.
+pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
+
+/// The longest value of a partition key, in bytes.
+pub const PARTITION_KEY_BYTES: usize = 2048;
+
+/// One row: one live connection, or one that ended without a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    pub connection_id: String,
+    pub user_id: String,
+    pub group_id: Option<String>,
+    /// Milliseconds since the Unix epoch.
+    pub connected_at: u64,
+    /// Seconds since the Unix epoch.
+    pub ttl: u64,
+}
+
+impl Connection {
+    /// Whether the row still counts; expired rows stay readable for hours.
+    pub fn is_live(&self, now_seconds: u64) -> bool {
+        self.ttl > now_seconds
+    }
+
+    /// The row as `DynamoDB` stores it.
+    pub fn to_item(&self) -> BTreeMap<String, AttributeValue> {
+        let Self {
+            connection_id,
+            user_id,
+            group_id,
+            connected_at,
+            ttl,
+        } = self;
+        let text = |value: &String| AttributeValue::S(value.clone());
+        let mut item = BTreeMap::from([
+            ("connectionId".to_owned(), text(connection_id)),
+            ("userId".to_owned(), text(user_id)),
+            (
+                "connectedAt".to_owned(),
+                AttributeValue::N(connected_at.to_string()),
+            ),
+            ("ttl".to_owned(), AttributeValue::N(ttl.to_string())),
+        ]);
+        if let Some(group_id) = group_id {
+            item.insert("groupId".to_owned(), text(group_id));
+        }
+        item
+    }
+
+    /// Reads a whole row; `attribute` looks one up. `None` if it is no row of ours.
+    pub fn from_item<'a>(
+        attribute: impl Fn(&str) -> Option<&'a AttributeValue>,
+    ) -> Option<Connection> {
+        let text = |name: &str| attribute(name)?.as_s().ok().cloned();
+        let number = |name: &str| attribute(name)?.as_n().ok()?.parse().ok();
+        Some(Self {
+            connection_id: text("connectionId")?,
+            user_id: text("userId")?,
+            group_id: text("groupId"),
+            connected_at: number("connectedAt").unwrap_or_default(),
+            ttl: number("ttl").unwrap_or(u64::MAX),
+        })
+    }
+}
+
+/// Why a value cannot be a key: `DynamoDB` refuses an empty or overlong one, and control characters only forge logs.
+pub fn key_problem(value: &str, most_bytes: usize) -> Option<String> {
+    if value.is_empty() {
+        Some("is empty".to_owned())
+    } else if value.len() > most_bytes {
+        Some(format!("is longer than {most_bytes} bytes"))
+    } else if value.chars().any(char::is_control) {
+        Some("contains a control character".to_owned())
+    } else {
+        None
+    }
+}
+
+/// Whose connections are meant, and so which index finds them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Audience {
+    User(String),
+    Group(String),
+}
+
+impl Audience {
+    /// The index's partition key.
+    pub fn attribute(&self) -> &'static str {
+        match self {
+            Self::User(_) => "userId",
+            Self::Group(_) => "groupId",
+        }
+    }
+
+    pub fn value(&self) -> &str {
+        match self {
+            Self::User(id) | Self::Group(id) => id,
+        }
+    }
+}
+
+/// What an index surely repeats of a row, and when it expires if the index repeats that too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub connection_id: String,
+    pub ttl: Option<u64>,
+}
+
+impl Row {
+    pub fn is_live(&self, now_seconds: u64) -> bool {
+        self.ttl.is_none_or(|ttl| ttl > now_seconds)
+    }
+}
+
+/// One page of an index, and where the next begins.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    pub rows: Vec<Row>,
+    pub next: Option<Cursor>,
+}
+
+/// `DynamoDB`'s `LastEvaluatedKey`, opaque to the chat.
+pub type Cursor = BTreeMap<String, AttributeValue>;
+
+/// The Connections table.
+pub trait Connections: Sync {
+    fn put(&self, connection: &Connection) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Reads the row as the last write left it.
+    fn get(
+        &self,
+        connection_id: &str,
+    ) -> impl Future<Output = Result<Option<Connection>, Fault>> + Send;
+
+    /// Deletes the row; a row that is not there is success.
+    fn delete(&self, connection_id: &str) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Deletes the row of a connection that is gone, provided that it still belongs to whom it was found under.
+    fn prune(
+        &self,
+        connection_id: &str,
+        found_under: &Audience,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Whether the index for this sort of audience exists.
+    fn can_find(&self, audience: &Audience) -> bool;
+
+    /// One page of the index, which may lag behind the table.
+    fn page(
+        &self,
+        audience: &Audience,
+        after: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page, Fault>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> Connection {
+        Connection {
+            connection_id: "c=".into(),
+            user_id: "alice".into(),
+            group_id: None,
+            connected_at: 1_000,
+            ttl: 86_401,
+        }
+    }
+
+    #[test]
+    fn a_row_survives_the_table_and_has_no_empty_group() {
+        for group_id in [None, Some("ward-3".to_owned())] {
+            let row = Connection { group_id, ..row() };
+            let item = row.to_item();
+            assert_eq!(item.contains_key("groupId"), row.group_id.is_some());
+            assert_eq!(Connection::from_item(|name| item.get(name)), Some(row));
+        }
+    }
+
+    #[test]
+    fn a_row_is_live_until_the_second_it_expires() {
+        assert!(row().is_live(86_400));
+        assert!(!row().is_live(86_401));
+        let unknown = Row {
+            connection_id: "c".into(),
+            ttl: None,
+        };
+        assert!(unknown.is_live(u64::MAX));
+    }
+
+    #[test]
+    fn keys_are_checked_as_dynamodb_would() {
+        assert_eq!(key_problem("alice", 2048), None);
+        assert_eq!(key_problem(&"ä".repeat(1024), 2048), None);
+        assert!(key_problem(&"ä".repeat(1025), 2048).is_some());
+        assert!(key_problem("", 2048).is_some());
+        assert!(key_problem("a\u{7}", 2048).is_some());
+    }
+}

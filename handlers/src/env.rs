@@ -1,0 +1,253 @@
+//! The contract with whoever deploys: which handler this is, which tables it uses, where the sockets are.
+//!
+//! In: a lookup of environment variables. Out: [`Settings`], or the variable that is missing or wrong.
+//! Never: the process environment itself; `main.rs` passes it.
+
+use std::fmt;
+
+use crate::event::RequestContext;
+use crate::messages::MessagesKey;
+
+/// A handler that this package ships, by the name in `_HANDLER`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handler {
+    Connect,
+    Disconnect,
+    Send,
+}
+
+impl Handler {
+    pub fn named(name: &str) -> Result<Self, SettingsError> {
+        match name {
+            "connect" => Ok(Self::Connect),
+            "disconnect" => Ok(Self::Disconnect),
+            "send" => Ok(Self::Send),
+            _ => Err(SettingsError::UnknownHandler(name.to_owned())),
+        }
+    }
+}
+
+/// Everything that the environment says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub connections: ConnectionsTable,
+    messages: Option<MessagesTable>,
+    pub endpoint: Endpoint,
+}
+
+/// The Connections table; its partition key is `connectionId`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectionsTable {
+    pub name: String,
+    /// The global secondary index whose partition key is `userId`.
+    pub by_user_id: Option<String>,
+    /// The global secondary index whose partition key is `groupId`.
+    pub by_group_id: Option<String>,
+}
+
+/// The Messages table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessagesTable {
+    pub name: String,
+    pub key: MessagesKey,
+}
+
+/// How the URL before `/@connections` is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// This URL, whatever the event says; for custom domains.
+    Fixed(String),
+    /// A local cloud at this URL, which serves every API beneath one path.
+    Local(String),
+    /// The API's own address, taken from the event.
+    OfEvent,
+}
+
+impl Settings {
+    /// Reads the environment; an empty value counts as absent.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let value = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let messages = match value("MESSAGES_TABLE") {
+            Some(name) => Some(MessagesTable {
+                name,
+                key: messages_key(value("MESSAGES_KEY").as_deref())?,
+            }),
+            None => None,
+        };
+        let connections = ConnectionsTable {
+            name: value("CONNECTIONS_TABLE").ok_or(SettingsError::Missing("CONNECTIONS_TABLE"))?,
+            by_user_id: value("CONNECTIONS_INDEX_BY_USER_ID"),
+            by_group_id: value("CONNECTIONS_INDEX_BY_GROUP_ID"),
+        };
+        Ok(Self {
+            connections,
+            messages,
+            endpoint: Endpoint::read(value),
+        })
+    }
+
+    /// The Messages table, which only some handlers need.
+    pub fn messages(&self) -> Result<&MessagesTable, SettingsError> {
+        let messages = self.messages.as_ref();
+        messages.ok_or(SettingsError::Missing("MESSAGES_TABLE"))
+    }
+}
+
+fn messages_key(text: Option<&str>) -> Result<MessagesKey, SettingsError> {
+    let text = text.unwrap_or("messageId");
+    MessagesKey::parse(text).ok_or_else(|| SettingsError::BadKey(text.to_owned()))
+}
+
+impl Endpoint {
+    fn read(value: impl Fn(&str) -> Option<String>) -> Self {
+        let base = |name: &str| value(name).map(|url| url.trim_end_matches('/').to_owned());
+        if let Some(url) = base("MANAGEMENT_ENDPOINT") {
+            return Self::Fixed(url);
+        }
+        base("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")
+            .or_else(|| base("AWS_ENDPOINT_URL"))
+            .map_or(Self::OfEvent, Self::Local)
+    }
+
+    /// The URL for one event's connections.
+    pub fn url(&self, context: &RequestContext) -> String {
+        let RequestContext { api_id, stage, .. } = context;
+        match self {
+            Self::Fixed(url) => url.clone(),
+            Self::Local(url) => format!("{url}/_aws/execute-api/{api_id}/{stage}"),
+            Self::OfEvent => format!("https://{}/{stage}", context.domain_name),
+        }
+    }
+}
+
+/// What is wrong with the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SettingsError {
+    UnknownHandler(String),
+    Missing(&'static str),
+    BadKey(String),
+}
+
+impl SettingsError {
+    /// The name that the Runtime API asks for, `category.reason`.
+    pub fn error_type(&self) -> &'static str {
+        match self {
+            Self::UnknownHandler(_) => "Runtime.UnknownHandler",
+            Self::Missing(_) | Self::BadKey(_) => "Runtime.InvalidEnvironment",
+        }
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownHandler(name) => write!(
+                f,
+                "no handler `{name}`: this bootstrap ships connect, disconnect and send; \
+                 set the function's handler to one of them"
+            ),
+            Self::Missing(name) => write!(
+                f,
+                "the environment variable {name} is not set; set it in the function's configuration"
+            ),
+            Self::BadKey(text) => write!(
+                f,
+                "MESSAGES_KEY is `{text}`; write `partition` or `partition,sort`, \
+                 each an attribute's name, with `:N` behind it if it is a number"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::read(|name| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    fn url(variables: &[(&str, &str)]) -> String {
+        let mut all = vec![("CONNECTIONS_TABLE", "C")];
+        all.extend(variables);
+        let context = serde_json::from_value(serde_json::json!({
+            "routeKey": "r", "stage": "production", "requestId": "r", "connectionId": "c",
+            "domainName": "abc.execute-api.eu-west-1.amazonaws.com", "apiId": "abc"
+        }));
+        read(&all).unwrap().endpoint.url(&context.unwrap())
+    }
+
+    #[test]
+    fn handlers_go_by_their_names() {
+        assert_eq!(Handler::named("connect"), Ok(Handler::Connect));
+        assert_eq!(Handler::named("disconnect"), Ok(Handler::Disconnect));
+        assert_eq!(Handler::named("send"), Ok(Handler::Send));
+        let error = Handler::named("index.handler").unwrap_err();
+        assert_eq!(error.error_type(), "Runtime.UnknownHandler");
+        assert!(error.to_string().contains("`index.handler`"), "{error}");
+    }
+
+    #[test]
+    fn the_connections_table_is_needed_and_the_rest_has_defaults() {
+        assert_eq!(
+            read(&[("CONNECTIONS_TABLE", "")]),
+            Err(SettingsError::Missing("CONNECTIONS_TABLE"))
+        );
+        let settings = read(&[("CONNECTIONS_TABLE", "C")]).unwrap();
+        assert_eq!(settings.connections.by_user_id, None);
+        assert_eq!(
+            settings.messages(),
+            Err(SettingsError::Missing("MESSAGES_TABLE"))
+        );
+    }
+
+    #[test]
+    fn the_messages_key_is_message_id_unless_said_otherwise() {
+        let key = |text: Option<&str>| {
+            let mut all = vec![("CONNECTIONS_TABLE", "C"), ("MESSAGES_TABLE", "M")];
+            all.extend(text.map(|text| ("MESSAGES_KEY", text)));
+            read(&all).and_then(|settings| Ok(settings.messages()?.key.clone()))
+        };
+        assert_eq!(key(None).unwrap().partition().name(), "messageId");
+        let pair = key(Some("groupId, timestamp:N")).unwrap();
+        assert_eq!(pair.partition().name(), "groupId");
+        assert_eq!(pair.sort().unwrap().name(), "timestamp");
+        for wrong in ["a,b,c", ",", "a,", "data:B", ":N"] {
+            assert_eq!(key(Some(wrong)), Err(SettingsError::BadKey(wrong.into())));
+        }
+    }
+
+    #[test]
+    fn the_endpoint_is_the_most_particular_one() {
+        assert_eq!(
+            url(&[]),
+            "https://abc.execute-api.eu-west-1.amazonaws.com/production"
+        );
+        assert_eq!(
+            url(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:4566/")]),
+            "http://127.0.0.1:4566/_aws/execute-api/abc/production"
+        );
+        assert_eq!(
+            url(&[
+                ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+                (
+                    "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI",
+                    "http://127.0.0.1:2"
+                ),
+            ]),
+            "http://127.0.0.1:2/_aws/execute-api/abc/production"
+        );
+        assert_eq!(
+            url(&[
+                ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+                ("MANAGEMENT_ENDPOINT", "https://chat.example.com/live/"),
+            ]),
+            "https://chat.example.com/live"
+        );
+    }
+}

@@ -1,0 +1,230 @@
+//! What was said: a client's message read, put in its sender's name, shaped for the table and for the recipients.
+//!
+//! In: a body and the sender's row. Out: a [`Message`], or a [`Refusal`] that names the field.
+//! [`Messages`] is the seam to the table. Never: a field of the client's that says who sent it.
+
+mod incoming;
+mod key;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use serde_json::{Map, Value};
+
+use crate::attribute;
+use crate::call::Call;
+use crate::connections::{Audience, Connection};
+use crate::fault::Fault;
+use crate::reply::{Code, Refusal, frame};
+
+pub use incoming::{Incoming, To, client_id, fields};
+pub use key::{KeyAttribute, MessagesKey};
+
+/// The most that one POST to a connection may carry.
+pub const FRAME_BYTES: usize = 128 * 1024;
+
+/// Which event stored the item: tells a retry by the SDK from a retry by the client.
+const STORED_BY: &str = "storedBy";
+
+/// A message that may be sent, in its sender's name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    to: To,
+    id: String,
+    conversation_id: Option<String>,
+    /// Everything that table and recipients have in common, in the order in which clients see it.
+    data: Map<String, Value>,
+    carried: Map<String, Value>,
+}
+
+impl Message {
+    /// Signs a client's message with the owner of the connection that it came over.
+    pub fn new(
+        incoming: Incoming,
+        sender: &Connection,
+        key: &MessagesKey,
+        call: &Call,
+    ) -> Result<Self, Refusal> {
+        permit(&incoming, sender)?;
+        let Incoming {
+            to,
+            message_id,
+            conversation_id,
+            sender_id: _,
+            sender_name,
+            content,
+            timestamp,
+            carried,
+        } = incoming;
+        let id = message_id.unwrap_or_else(|| call.fresh_id.clone());
+        let mut data = Map::new();
+        data.insert("messageId".into(), id.clone().into());
+        if let Some(conversation) = &conversation_id {
+            data.insert("conversationId".into(), conversation.clone().into());
+        }
+        data.insert("senderId".into(), sender.user_id.clone().into());
+        if let Some(name) = sender_name {
+            data.insert("senderName".into(), name);
+        }
+        let (name, recipients) = to.field();
+        data.insert(name.into(), recipients);
+        data.insert("content".into(), content.clone().into());
+        data.insert("message".into(), content.into());
+        let timestamp = timestamp.unwrap_or_else(|| key.timestamp(call.now));
+        data.insert("timestamp".into(), timestamp);
+        let message = Self {
+            to,
+            id,
+            conversation_id,
+            data,
+            carried,
+        };
+        message.check(key)?;
+        Ok(message)
+    }
+
+    fn check(&self, key: &MessagesKey) -> Result<(), Refusal> {
+        let item = self.item("");
+        key.check(&item)?;
+        attribute::check(&item)?;
+        let size = self.frame().len();
+        if size > FRAME_BYTES {
+            return Err(Refusal::new(
+                Code::TooLarge,
+                format!(
+                    "the message takes {size} bytes on its way out, its text under both names; \
+                     the most is {FRAME_BYTES}"
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn conversation_id(&self) -> Option<&str> {
+        self.conversation_id.as_deref()
+    }
+
+    /// Whose connections get it.
+    pub fn audiences(&self) -> Vec<Audience> {
+        let sender = self.data["senderId"].as_str();
+        match &self.to {
+            To::User(id) => vec![Audience::User(id.clone())],
+            To::Group(id) => vec![Audience::Group(id.clone())],
+            To::Users(ids) => {
+                let others: BTreeSet<_> = ids
+                    .iter()
+                    .filter(|id| Some(id.as_str()) != sender)
+                    .collect();
+                others
+                    .into_iter()
+                    .map(|id| Audience::User(id.clone()))
+                    .collect()
+            }
+        }
+    }
+
+    /// What recipients get.
+    pub fn frame(&self) -> Vec<u8> {
+        frame("message", &self.with_status("delivered"))
+    }
+
+    /// What the table gets. `request_id` is the event's.
+    pub fn item(&self, request_id: &str) -> Map<String, Value> {
+        let mut item = self.with_status("sent");
+        item.insert(STORED_BY.into(), request_id.into());
+        item
+    }
+
+    fn with_status(&self, status: &str) -> Map<String, Value> {
+        let mut data = self.data.clone();
+        data.insert("status".into(), status.into());
+        data.extend(self.carried.clone());
+        data
+    }
+
+    /// What a refused put means, given the item that stands in its place.
+    pub fn against(&self, found: &Found, request_id: &str) -> Standing {
+        let is_same = |name: &str| found.get(name) == self.data[name].as_str();
+        if found.get(STORED_BY) == Some(request_id) && is_same("messageId") {
+            Standing::Ours
+        } else if is_same("messageId") && is_same("senderId") {
+            Standing::Again
+        } else {
+            Standing::Another
+        }
+    }
+}
+
+/// A sender speaks for nobody else, and to a group only from within.
+fn permit(incoming: &Incoming, sender: &Connection) -> Result<(), Refusal> {
+    if incoming
+        .sender_id
+        .as_ref()
+        .is_some_and(|id| *id != sender.user_id)
+    {
+        let message = "`senderId` is not the user of this connection; leave it out";
+        return Err(Refusal::new(Code::Forbidden, message));
+    }
+    match &incoming.to {
+        To::Group(id) if sender.group_id.as_ref() != Some(id) => {
+            let message = "this connection is not in the group `groupId`; connect with it first";
+            Err(Refusal::new(Code::Forbidden, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What became of a conditional put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Put {
+    Stored,
+    /// An item has the same key already.
+    Exists(Found),
+}
+
+/// The text attributes of an item that was found in the way; empty if the service did not return it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found(Vec<(String, String)>);
+
+impl Found {
+    /// Keeps what [`Message::against`] compares; `text` looks an attribute up.
+    pub fn read(text: impl Fn(&str) -> Option<String>) -> Self {
+        let names = ["messageId", "senderId", STORED_BY];
+        let pairs = names
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), text(name)?)));
+        Self(pairs.collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// How a message stands to an item with the same key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// This event stored it, and the answer was lost.
+    Ours,
+    /// The client sends the same message again.
+    Again,
+    /// A different message.
+    Another,
+}
+
+/// The Messages table.
+pub trait Messages: Sync {
+    fn key(&self) -> &MessagesKey;
+
+    /// Stores an item unless one with the same key is there.
+    fn put_new(&self, item: &Map<String, Value>)
+    -> impl Future<Output = Result<Put, Fault>> + Send;
+}
+
+#[cfg(test)]
+mod tests;

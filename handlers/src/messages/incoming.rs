@@ -1,0 +1,200 @@
+//! A client's message as it came: fields told apart, checked one by one, not yet believed.
+
+use serde_json::{Map, Value};
+
+use crate::connections::{PARTITION_KEY_BYTES, key_problem};
+use crate::reply::{Code, Refusal};
+
+/// Each recipient costs a query within one invocation.
+const MOST_RECIPIENTS: usize = 1000;
+
+/// What recipients and table read about a message is ours to say; a client's fields of these names are dropped.
+const RESERVED: [&str; 3] = ["action", "status", "storedBy"];
+
+/// One message, read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incoming {
+    pub to: To,
+    pub message_id: Option<String>,
+    pub conversation_id: Option<String>,
+    pub sender_id: Option<String>,
+    pub sender_name: Option<Value>,
+    pub content: String,
+    pub timestamp: Option<Value>,
+    /// Every other field, in the client's order.
+    pub carried: Map<String, Value>,
+}
+
+/// Whom a message is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    User(String),
+    Users(Vec<String>),
+    Group(String),
+}
+
+impl To {
+    /// The field that says so on the way out.
+    pub fn field(&self) -> (&'static str, Value) {
+        match self {
+            Self::User(id) => ("recipientId", id.clone().into()),
+            Self::Users(ids) => ("recipientIds", ids.clone().into()),
+            Self::Group(id) => ("groupId", id.clone().into()),
+        }
+    }
+}
+
+/// The fields of a message's body.
+pub fn fields(body: Option<&str>) -> Result<Map<String, Value>, Refusal> {
+    let body = body.unwrap_or_default();
+    match serde_json::from_str(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(Refusal::invalid("the message is not a JSON object")),
+        Err(error) => Err(Refusal::invalid(format!(
+            "the message is not JSON: {} at line {}, column {}",
+            kind(&error),
+            error.line(),
+            error.column()
+        ))),
+    }
+}
+
+/// The sort of mistake; serde's own text may quote the message.
+fn kind(error: &serde_json::Error) -> &'static str {
+    if error.is_eof() {
+        "it ends too early"
+    } else {
+        "a syntax error"
+    }
+}
+
+/// The client's id for the message if it is a usable one: errors about anything else repeat it.
+pub fn client_id(fields: &Map<String, Value>) -> Option<String> {
+    let id = fields.get("messageId")?.as_str()?;
+    key_problem(id, PARTITION_KEY_BYTES)
+        .is_none()
+        .then(|| id.to_owned())
+}
+
+impl Incoming {
+    /// Reads a message; `null` counts as absent in every field that has a meaning here.
+    pub fn read(mut fields: Map<String, Value>) -> Result<Self, Refusal> {
+        let content = content(&mut fields)?;
+        let to = to(&mut fields)?;
+        let message_id = id(&mut fields, "messageId")?;
+        let conversation_id = id(&mut fields, "conversationId")?;
+        let sender_id = id(&mut fields, "senderId")?;
+        let sender_name = take(&mut fields, "senderName");
+        let timestamp = take(&mut fields, "timestamp");
+        if sender_name.as_ref().is_some_and(|name| !name.is_string()) {
+            return Err(Refusal::invalid("`senderName` is not a string"));
+        }
+        if timestamp
+            .as_ref()
+            .is_some_and(|time| !time.is_string() && !time.is_number())
+        {
+            return Err(Refusal::invalid(
+                "`timestamp` is neither a string nor a number",
+            ));
+        }
+        for name in RESERVED {
+            fields.shift_remove(name);
+        }
+        Ok(Self {
+            to,
+            message_id,
+            conversation_id,
+            sender_id,
+            sender_name,
+            content,
+            timestamp,
+            carried: fields,
+        })
+    }
+}
+
+fn take(fields: &mut Map<String, Value>, name: &str) -> Option<Value> {
+    fields.shift_remove(name).filter(|value| !value.is_null())
+}
+
+fn id(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
+    let Some(value) = take(fields, name) else {
+        return Ok(None);
+    };
+    let Value::String(text) = value else {
+        return Err(Refusal::invalid(format!("`{name}` is not a string")));
+    };
+    match key_problem(&text, PARTITION_KEY_BYTES) {
+        Some(problem) => Err(Refusal::invalid(format!("`{name}` {problem}"))),
+        None => Ok(Some(text)),
+    }
+}
+
+fn content(fields: &mut Map<String, Value>) -> Result<String, Refusal> {
+    let content = take(fields, "content");
+    let message = take(fields, "message");
+    match (content, message) {
+        (Some(Value::String(content)), Some(Value::String(message))) if content != message => Err(
+            Refusal::invalid("`content` and `message` are the same field and differ; send one"),
+        ),
+        (Some(Value::String(text)), None | Some(Value::String(_)))
+        | (None, Some(Value::String(text))) => Ok(text),
+        (None, None) => Err(Refusal::invalid("the message has no `content`")),
+        _ => Err(Refusal::invalid("`content` is not a string")),
+    }
+}
+
+fn to(fields: &mut Map<String, Value>) -> Result<To, Refusal> {
+    let group = id(fields, "groupId")?;
+    let several = recipients(fields)?;
+    // A client with one form for all messages sends an empty recipient along with the list.
+    if !several.is_empty() && fields.get("recipientId").is_some_and(|one| one == "") {
+        fields.shift_remove("recipientId");
+    }
+    let one = id(fields, "recipientId")?;
+    // `isGroupChat` decides between the two and is carried on, for clients that look at it.
+    let is_several = fields.get("isGroupChat") == Some(&Value::Bool(true));
+    match (group, one, several.is_empty()) {
+        (Some(group), None, true) => Ok(To::Group(group)),
+        (Some(_), _, _) => Err(Refusal::invalid(
+            "the message has `groupId` and a recipient; send one of them",
+        )),
+        (None, Some(one), true) => Ok(To::User(one)),
+        (None, Some(one), false) if !is_several && several == [one.as_str()] => Ok(To::User(one)),
+        (None, Some(_), false) if !is_several => Err(Refusal::invalid(
+            "`recipientId` and `recipientIds` differ; send one of them, or `isGroupChat`: true",
+        )),
+        (None, _, false) => Ok(To::Users(several)),
+        (None, None, true) => Err(Refusal::invalid(
+            "the message is for nobody; send `recipientId`, `recipientIds` or `groupId`",
+        )),
+    }
+}
+
+fn recipients(fields: &mut Map<String, Value>) -> Result<Vec<String>, Refusal> {
+    let Some(value) = take(fields, "recipientIds") else {
+        return Ok(Vec::new());
+    };
+    let Value::Array(values) = value else {
+        return Err(Refusal::invalid("`recipientIds` is not a list"));
+    };
+    if values.len() > MOST_RECIPIENTS {
+        let message = format!("`recipientIds` names more than {MOST_RECIPIENTS}; use a group");
+        return Err(Refusal::new(Code::TooLarge, message));
+    }
+    values.into_iter().map(recipient).collect()
+}
+
+fn recipient(value: Value) -> Result<String, Refusal> {
+    let Value::String(text) = value else {
+        return Err(Refusal::invalid(
+            "`recipientIds` holds something other than strings",
+        ));
+    };
+    match key_problem(&text, PARTITION_KEY_BYTES) {
+        Some(problem) => Err(Refusal::invalid(format!(
+            "an id in `recipientIds` {problem}"
+        ))),
+        None => Ok(text),
+    }
+}
