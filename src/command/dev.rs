@@ -141,13 +141,14 @@ async fn watch_on(
     args: &Dev,
     mut session: Session,
     mut happenings: broadcast::Receiver<Happening>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> Result<ExitCode, Error> {
     let (watcher, mut changes) = watcher(&session)?;
+    let mut ended = stop.clone();
     context.say("talk: `msgai connect --local --user alice`; this ends with Ctrl-C");
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => {
+            _ = ended.wait_for(|stop| *stop) => {
                 drop(watcher);
                 return Ok(ExitCode::from(ErrorKind::Stopped.exit_code()));
             }

@@ -14,7 +14,8 @@ pub(crate) fn run(context: &Context, args: &Init) -> Result<ExitCode, Error> {
     };
     std::fs::create_dir_all(&args.dir).map_err(|e| cannot("make", e))?;
     let dir = args.dir.canonicalize().map_err(|e| cannot("find", e))?;
-    let name = stack_name(&dir);
+    let folder = dir.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = stack_name(folder.as_deref().unwrap_or_default());
     let kind = match args.template {
         TemplateKind::Direct => Template::Direct,
         TemplateKind::Group => Template::Group,
