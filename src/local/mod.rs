@@ -4,20 +4,44 @@
 //! Never: a word about stacks or plans, the SDK, or any other module of ours. A leniency here is a bug with
 //! three victims: `dev`'s user, the tests, and the first deploy to AWS.
 
+pub(crate) mod apigateway;
 pub mod clock;
+pub(crate) mod connections;
+pub(crate) mod dynamodb;
+mod edge;
+pub(crate) mod iam;
+pub(crate) mod lambda;
+pub(crate) mod logs;
+mod pace;
 pub(crate) mod refusal;
 pub(crate) mod store;
+mod sts;
+mod tagging;
+#[cfg(test)]
+mod tests_support;
+pub(crate) mod websocket;
+pub(crate) mod wire;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::broadcast;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
 
+use apigateway::ApiGateway;
 use clock::Clock;
+use dynamodb::Dynamo;
+use iam::Iam;
+use lambda::Lambda;
+use logs::Logs;
 use store::Store;
+use websocket::Sockets;
 
 /// The account of everything local.
 pub const ACCOUNT: &str = "000000000000";
@@ -194,11 +218,155 @@ pub(crate) struct World {
     pub(crate) address: OnceLock<SocketAddr>,
     pub(crate) store: Store,
     pub(crate) happenings: broadcast::Sender<Happening>,
+    pub(crate) apigateway: ApiGateway,
+    pub(crate) iam: Iam,
+    pub(crate) logs: Logs,
+    pub(crate) dynamodb: Dynamo,
+    pub(crate) lambda: Lambda,
+    pub(crate) sockets: Sockets,
 }
 
 impl World {
+    fn open(options: Options) -> io::Result<Self> {
+        let store = Store::open(options.dir.as_deref())?;
+        Ok(Self {
+            address: OnceLock::new(),
+            happenings: broadcast::Sender::new(HAPPENINGS),
+            apigateway: ApiGateway::open(&store)?,
+            iam: Iam::open(&store)?,
+            logs: Logs::open(&store)?,
+            dynamodb: Dynamo::open(&store, &options.clock)?,
+            lambda: Lambda::open(&store)?,
+            sockets: Sockets::default(),
+            clock: options.clock,
+            realism: options.realism,
+            region: options.region,
+            store,
+        })
+    }
+
+    /// Ends what lives outside of requests: open sockets, and log lines not yet on disk.
+    fn close(&self) {
+        for api_id in self.apigateway.api_ids() {
+            self.sockets.close_api(&api_id);
+        }
+        self.logs.flush(&self.store);
+    }
+
     pub(crate) fn tell(&self, happening: Happening) {
         // Nobody watching is the usual case.
         let _: Result<usize, _> = self.happenings.send(happening);
     }
+}
+
+/// How many happenings a slow watcher may fall behind before it loses the oldest.
+const HAPPENINGS: usize = 4096;
+
+/// How often log lines reach the disk.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// How often items past their TTL are removed. AWS takes days; a laptop should show it within a coffee.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How long a shutdown waits for requests in flight.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A running local cloud; dropping it stops it.
+pub struct LocalCloud {
+    world: Arc<World>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl LocalCloud {
+    /// Opens the state and serves it on the loopback interface until shut down or dropped.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let address = listener.local_addr()?;
+        let world = Arc::new(World::open(options)?);
+        world.address.get_or_init(|| address);
+        let (stop, stopped) = watch::channel(false);
+        spawn(until(stopped.clone(), flush_logs(Arc::clone(&world))));
+        spawn(until(stopped.clone(), sweep_tables(Arc::clone(&world))));
+        let serving = spawn(edge::serve(listener, Arc::clone(&world), stopped));
+        Ok(Self {
+            world,
+            address,
+            stop,
+            serving: Some(serving),
+        })
+    }
+
+    /// Where every service listens: `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What happens from now on; a watcher that falls far behind loses the oldest.
+    pub fn watch(&self) -> broadcast::Receiver<Happening> {
+        self.world.happenings.subscribe()
+    }
+
+    /// Stops listening, closes the sockets, lets requests in flight finish for a moment, saves.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        self.world.close();
+        if let Some(mut serving) = self.serving.take()
+            && tokio::time::timeout(GRACE, &mut serving).await.is_err()
+        {
+            serving.abort();
+        }
+    }
+}
+
+impl Drop for LocalCloud {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.world.close();
+    }
+}
+
+impl fmt::Debug for LocalCloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalCloud")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the local cloud serves beside whoever started it"
+)]
+fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(task)
+}
+
+/// Runs `task` until the cloud stops.
+async fn until(mut stopped: watch::Receiver<bool>, task: impl Future<Output = ()>) {
+    tokio::select! {
+        // An error means that the cloud itself is gone.
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+        () = task => {}
+    }
+}
+
+async fn flush_logs(world: Arc<World>) {
+    loop {
+        world.clock.wait(FLUSH).await;
+        world.logs.flush(&world.store);
+    }
+}
+
+async fn sweep_tables(world: Arc<World>) {
+    loop {
+        world.clock.wait(SWEEP).await;
+        dynamodb::sweep(&world).await;
+    }
+}
+
+/// A panic under a lock leaves the state as the last whole change left it, so poison is no reason to stop.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,52 @@
+//! The account's one CloudWatch role, shared by all of its APIs.
+
+use serde_json::{Value, json};
+
+use super::{bad, text};
+use crate::local::refusal::Refusal;
+use crate::local::wire::{Object, Reply};
+use crate::local::{World, locked};
+
+const NOT_READY: &str = "The role ARN does not have required permissions configured. Please grant trust permission for API Gateway and add the required role policy.";
+
+pub(super) fn describe(role: Option<&str>) -> Value {
+    let mut account = json!({
+        "throttleSettings": { "rateLimit": 10_000.0, "burstLimit": 5000 },
+        "features": ["UsagePlans"],
+        "apiKeyVersion": "4",
+    });
+    if let Some(role) = role {
+        account["cloudwatchRoleArn"] = role.into();
+    }
+    account
+}
+
+pub(super) fn update(world: &World, body: &Object) -> Result<Reply, Refusal> {
+    let patches = body.get("patchOperations").and_then(Value::as_array);
+    let mut role = locked(&world.apigateway.state).account_role.clone();
+    for patch in patches.into_iter().flatten() {
+        let Some(patch) = patch.as_object() else {
+            return Err(bad("Invalid patch operation"));
+        };
+        match (text(patch, "op"), text(patch, "path")) {
+            ("replace", "/cloudwatchRoleArn") => {
+                let value = text(patch, "value");
+                if !value.is_empty() && !world.iam.may_log_for_apis(world, value) {
+                    return Err(bad(NOT_READY));
+                }
+                role = Some(value.to_owned()).filter(|value| !value.is_empty());
+            }
+            (op, path) => {
+                return Err(bad(format!(
+                    "Invalid patch operation {op} on {path}: only replace of /cloudwatchRoleArn"
+                )));
+            }
+        }
+    }
+    let mut state = locked(&world.apigateway.state);
+    let mut draft = state.clone();
+    draft.account_role = role;
+    let reply = Reply::ok(describe(draft.account_role.as_deref()));
+    world.apigateway.replace(&mut state, draft, &world.store)?;
+    Ok(reply)
+}

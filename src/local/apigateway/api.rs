@@ -1,0 +1,108 @@
+//! APIs themselves.
+
+use serde_json::Value;
+
+use super::members::{self, Is, Member, Patch};
+use super::{Api, Context, State, bad, tags, text, within};
+use crate::local::refusal::Refusal;
+use crate::local::wire::{self, Object, Reply};
+
+const MEMBERS: &[Member] = &[
+    ("name", Is::Text(1, 128)),
+    ("protocolType", Is::OneOf(&["WEBSOCKET", "HTTP"])),
+    ("routeSelectionExpression", Is::Text(0, 256)),
+    ("description", Is::Text(0, 1024)),
+    ("version", Is::Text(0, 64)),
+    (
+        "apiKeySelectionExpression",
+        Is::OneOf(&[
+            "$request.header.x-api-key",
+            "$context.authorizer.usageIdentifierKey",
+        ]),
+    ),
+    ("disableSchemaValidation", Is::Bool),
+    ("disableExecuteApiEndpoint", Is::Bool),
+    ("ipAddressType", Is::OneOf(&["ipv4", "dualstack"])),
+    ("tags", Is::TextMap),
+];
+
+/// Members of HTTP APIs, which AWS refuses on a WebSocket API rather than ignores.
+const HTTP_ONLY: &[&str] = &["target", "routeKey", "credentialsArn", "corsConfiguration"];
+
+/// APIs in one account and region.
+const APIS: usize = 600;
+
+pub(super) fn create(
+    state: &mut State,
+    context: &Context<'_>,
+    body: &Object,
+) -> Result<Reply, Refusal> {
+    let mut about = members::take_with(body, MEMBERS, &["name", "protocolType"])?;
+    if text(&about, "protocolType") != "WEBSOCKET" {
+        return Err(bad(
+            "protocolType HTTP is not offered by the local cloud: it has WEBSOCKET APIs",
+        ));
+    }
+    refuse_http_only(body)?;
+    check_selection(&about)?;
+    tags::check(&tags::of(&about))?;
+    within(state.apis.len(), APIS, "Apis")?;
+    let id = wire::short_id(10);
+    for (name, value) in [
+        ("apiId", Value::from(id.clone())),
+        ("apiEndpoint", endpoint(&id, context.region).into()),
+        ("createdDate", wire::iso(context.now).into()),
+    ] {
+        about.insert(name.to_owned(), value);
+    }
+    for (name, value) in [
+        ("apiKeySelectionExpression", Value::from("$request.header.x-api-key")),
+        ("disableExecuteApiEndpoint", false.into()),
+        ("ipAddressType", "ipv4".into()),
+        ("tags", Object::new().into()),
+    ] {
+        about.entry(name).or_insert(value);
+    }
+    about.retain(|_, value| value.as_str() != Some(""));
+    let api = Api {
+        about: about.clone(),
+        ..Api::default()
+    };
+    state.apis.insert(id, api);
+    Ok(Reply::new(201, about))
+}
+
+pub(super) fn update(api: &mut Api, body: &Object) -> Result<Reply, Refusal> {
+    let mut patch = members::take(body, MEMBERS)?;
+    refuse_http_only(body)?;
+    // Neither is a member of UpdateApi.
+    patch.remove("protocolType");
+    patch.remove("tags");
+    members::merge(
+        &mut api.about,
+        patch,
+        &[("description", Patch::Clear), ("version", Patch::Clear)],
+    );
+    check_selection(&api.about)?;
+    Ok(Reply::ok(api.about.clone()))
+}
+
+fn endpoint(id: &str, region: &str) -> String {
+    format!("wss://{id}.execute-api.{region}.amazonaws.com")
+}
+
+fn check_selection(about: &Object) -> Result<(), Refusal> {
+    if text(about, "routeSelectionExpression").is_empty() {
+        return Err(bad(
+            "RouteSelectionExpression is required for WEBSOCKET protocol type",
+        ));
+    }
+    Ok(())
+}
+
+fn refuse_http_only(body: &Object) -> Result<(), Refusal> {
+    match HTTP_ONLY.iter().find(|name| body.get(**name).is_some_and(|v| !v.is_null())) {
+        Some(name) => Err(bad(format!("{name} is only supported for HTTP APIs"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,498 @@
+//! API Gateway's control plane for WebSocket APIs (`apigatewayv2`), and the two account calls of its first version.
+//!
+//! In: rest-json calls. Out: objects kept as AWS returns them, refusals with AWS's texts, and for the data plane what
+//! is [`Served`]. Never: a message, a socket or a function. Request and response members have the same names, so an
+//! object is kept as the JSON that is answered; [`members`] checks what goes in.
+
+mod account;
+mod api;
+mod authorizers;
+mod deployments;
+mod integrations;
+mod members;
+mod routes;
+mod served;
+mod stages;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::refusal::Refusal;
+use super::store::Store;
+use super::wire::{self, Object, Reply};
+use super::{World, locked};
+
+pub(crate) use served::{AccessLog, Served, ServedAuthorizer, ServedRoute, Throttle};
+
+use deployments::Snapshot;
+
+const FILE: &str = "apigateway";
+
+/// AWS documents neither default nor cap of its pages; a small one makes every client loop.
+const PAGE: usize = 25;
+
+const CONCURRENT: &str =
+    "Unable to complete operation due to concurrent modification. Please try again later.";
+
+/// All APIs of the account.
+pub(crate) struct ApiGateway {
+    state: Mutex<State>,
+    /// Until when a write holds each API.
+    held: Mutex<BTreeMap<String, Duration>>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct State {
+    apis: BTreeMap<String, Api>,
+    account_role: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Api {
+    about: Object,
+    routes: BTreeMap<String, Route>,
+    integrations: BTreeMap<String, Object>,
+    authorizers: BTreeMap<String, Object>,
+    deployments: BTreeMap<String, Deployment>,
+    stages: BTreeMap<String, Object>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Route {
+    about: Object,
+    responses: BTreeMap<String, Object>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Deployment {
+    about: Object,
+    snapshot: Snapshot,
+}
+
+/// What a write may know besides the API that it changes.
+struct Context<'a> {
+    now: Duration,
+    region: &'a str,
+    account_role: bool,
+}
+
+/// Operation, method, path; `*` stands for an id.
+const OPERATIONS: &[(&str, &str, &str)] = &[
+    ("GetAccount", "GET", "account"),
+    ("UpdateAccount", "PATCH", "account"),
+    ("CreateApi", "POST", "v2/apis"),
+    ("GetApis", "GET", "v2/apis"),
+    ("GetApi", "GET", "v2/apis/*"),
+    ("UpdateApi", "PATCH", "v2/apis/*"),
+    ("DeleteApi", "DELETE", "v2/apis/*"),
+    ("CreateIntegration", "POST", "v2/apis/*/integrations"),
+    ("GetIntegrations", "GET", "v2/apis/*/integrations"),
+    ("GetIntegration", "GET", "v2/apis/*/integrations/*"),
+    ("UpdateIntegration", "PATCH", "v2/apis/*/integrations/*"),
+    ("DeleteIntegration", "DELETE", "v2/apis/*/integrations/*"),
+    ("CreateRoute", "POST", "v2/apis/*/routes"),
+    ("GetRoutes", "GET", "v2/apis/*/routes"),
+    ("GetRoute", "GET", "v2/apis/*/routes/*"),
+    ("UpdateRoute", "PATCH", "v2/apis/*/routes/*"),
+    ("DeleteRoute", "DELETE", "v2/apis/*/routes/*"),
+    (
+        "DeleteRouteRequestParameter",
+        "DELETE",
+        "v2/apis/*/routes/*/requestparameters/*",
+    ),
+    ("CreateRouteResponse", "POST", "v2/apis/*/routes/*/routeresponses"),
+    ("GetRouteResponses", "GET", "v2/apis/*/routes/*/routeresponses"),
+    ("GetRouteResponse", "GET", "v2/apis/*/routes/*/routeresponses/*"),
+    ("UpdateRouteResponse", "PATCH", "v2/apis/*/routes/*/routeresponses/*"),
+    ("DeleteRouteResponse", "DELETE", "v2/apis/*/routes/*/routeresponses/*"),
+    ("CreateAuthorizer", "POST", "v2/apis/*/authorizers"),
+    ("GetAuthorizers", "GET", "v2/apis/*/authorizers"),
+    ("GetAuthorizer", "GET", "v2/apis/*/authorizers/*"),
+    ("UpdateAuthorizer", "PATCH", "v2/apis/*/authorizers/*"),
+    ("DeleteAuthorizer", "DELETE", "v2/apis/*/authorizers/*"),
+    ("CreateDeployment", "POST", "v2/apis/*/deployments"),
+    ("GetDeployments", "GET", "v2/apis/*/deployments"),
+    ("GetDeployment", "GET", "v2/apis/*/deployments/*"),
+    ("UpdateDeployment", "PATCH", "v2/apis/*/deployments/*"),
+    ("DeleteDeployment", "DELETE", "v2/apis/*/deployments/*"),
+    ("CreateStage", "POST", "v2/apis/*/stages"),
+    ("GetStages", "GET", "v2/apis/*/stages"),
+    ("GetStage", "GET", "v2/apis/*/stages/*"),
+    ("UpdateStage", "PATCH", "v2/apis/*/stages/*"),
+    ("DeleteStage", "DELETE", "v2/apis/*/stages/*"),
+    (
+        "DeleteAccessLogSettings",
+        "DELETE",
+        "v2/apis/*/stages/*/accesslogsettings",
+    ),
+    (
+        "DeleteRouteSettings",
+        "DELETE",
+        "v2/apis/*/stages/*/routesettings/*",
+    ),
+    ("GetTags", "GET", "v2/tags/*"),
+    ("TagResource", "POST", "v2/tags/*"),
+    ("UntagResource", "DELETE", "v2/tags/*"),
+];
+
+/// The operation that a method and a path mean.
+pub(crate) fn operation(method: &str, path: &str) -> Option<&'static str> {
+    find(method, path).map(|(operation, _)| operation)
+}
+
+fn find(method: &str, path: &str) -> Option<(&'static str, Vec<String>)> {
+    OPERATIONS
+        .iter()
+        .filter(|(_, m, _)| *m == method)
+        .find_map(|(operation, _, pattern)| Some((*operation, ids(pattern, path)?)))
+}
+
+/// The ids in `path`, when it fits. A tag's ARN may come with its slashes unescaped, so the last `*` of a path
+/// of tags takes the rest.
+fn ids(pattern: &str, path: &str) -> Option<Vec<String>> {
+    let decode = |s: &str| Some(percent_decode_str(s).decode_utf8().ok()?.into_owned());
+    let path = path.trim_matches('/');
+    if let Some(arn) = path.strip_prefix("v2/tags/") {
+        return if pattern == "v2/tags/*" {
+            Some(vec![decode(arn)?])
+        } else {
+            None
+        };
+    }
+    let (wanted, given): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
+    if wanted.len() != given.len() {
+        return None;
+    }
+    let mut ids = Vec::new();
+    for (wanted, given) in wanted.into_iter().zip(given) {
+        if wanted == "*" && !given.is_empty() {
+            ids.push(decode(given)?);
+        } else if wanted != given {
+            return None;
+        }
+    }
+    Some(ids)
+}
+
+/// Answers one call of either version's API.
+pub(crate) async fn answer(
+    world: &World,
+    method: &str,
+    path: &str,
+    query: &str,
+    body: &[u8],
+) -> Result<Reply, Refusal> {
+    let Some((operation, ids)) = find(method, path) else {
+        return Err(bad(format!(
+            "{method} {path} is not offered by the local cloud"
+        )));
+    };
+    let query: Vec<(String, String)> =
+        form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let here = &world.apigateway;
+    if method == "GET" {
+        return here.read(operation, &ids, &query);
+    }
+    let body = members::object(body)?;
+    if operation == "UpdateAccount" {
+        return account::update(world, &body);
+    }
+    if operation != "CreateApi" && path.starts_with("/v2/apis/") {
+        here.hold(world, &ids[0])?;
+    }
+    world.clock.wait(world.realism.api_write).await;
+    let reply = here.write(world, operation, &ids, &query, &body)?;
+    match operation {
+        "DeleteApi" => world.sockets.close_api(&ids[0]),
+        "DeleteStage" => world.sockets.close_stage(&ids[0], &ids[1]),
+        _ => {}
+    }
+    Ok(reply)
+}
+
+impl ApiGateway {
+    pub(crate) fn open(store: &Store) -> io::Result<Self> {
+        Ok(Self {
+            state: Mutex::new(store.load(FILE)?),
+            held: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn api_ids(&self) -> Vec<String> {
+        locked(&self.state).apis.keys().cloned().collect()
+    }
+
+    /// Takes the API for one write, as AWS serialises them.
+    fn hold(&self, world: &World, api_id: &str) -> Result<(), Refusal> {
+        if !world.realism.write_conflicts {
+            return Ok(());
+        }
+        let now = world.clock.now();
+        let mut held = locked(&self.held);
+        held.retain(|_, until| *until > now);
+        if held.contains_key(api_id) {
+            return Err(conflict(CONCURRENT));
+        }
+        held.insert(api_id.to_owned(), now + world.realism.api_write);
+        Ok(())
+    }
+
+    fn read(
+        &self,
+        operation: &str,
+        ids: &[String],
+        query: &[(String, String)],
+    ) -> Result<Reply, Refusal> {
+        let state = locked(&self.state);
+        if operation == "GetAccount" {
+            return Ok(Reply::ok(account::describe(state.account_role.as_deref())));
+        }
+        if operation == "GetTags" {
+            return tags::get(&state, &ids[0]);
+        }
+        if operation == "GetApis" {
+            return page(state.apis.iter().map(|(id, api)| (id, &api.about)), query);
+        }
+        let api = state.apis.get(&ids[0]).ok_or_else(|| no_api(&ids[0]))?;
+        read_child(api, operation, ids, query)
+    }
+
+    /// Applies a write to a copy, saves it, and only then lets it count.
+    fn write(
+        &self,
+        world: &World,
+        operation: &str,
+        ids: &[String],
+        query: &[(String, String)],
+        body: &Object,
+    ) -> Result<Reply, Refusal> {
+        let mut state = locked(&self.state);
+        let mut draft = state.clone();
+        let context = Context {
+            now: world.clock.now(),
+            region: &world.region,
+            account_role: draft.account_role.is_some(),
+        };
+        let reply = match operation {
+            "CreateApi" => api::create(&mut draft, &context, body)?,
+            "DeleteApi" => {
+                draft.apis.remove(&ids[0]).ok_or_else(|| no_api(&ids[0]))?;
+                Reply::empty(204)
+            }
+            "TagResource" => tags::tag(&mut draft, &ids[0], body)?,
+            "UntagResource" => tags::untag(&mut draft, &ids[0], query)?,
+            _ => {
+                let api = draft.apis.get_mut(&ids[0]).ok_or_else(|| no_api(&ids[0]))?;
+                let reply = write_child(api, &context, operation, ids, body)?;
+                deployments::auto_deploy(api, &context, operation);
+                reply
+            }
+        };
+        self.replace(&mut state, draft, &world.store)?;
+        Ok(reply)
+    }
+
+    #[expect(clippy::unused_self, reason = "reads as what it is: the service's state replaced")]
+    fn replace(&self, state: &mut State, draft: State, store: &Store) -> Result<(), Refusal> {
+        store.save(FILE, &draft).map_err(|e| wire::unsaved(&e))?;
+        *state = draft;
+        Ok(())
+    }
+
+    /// Every API and stage with its tags, for the tagging API.
+    pub(crate) fn tagged(&self, world: &World) -> Vec<(String, BTreeMap<String, String>)> {
+        let state = locked(&self.state);
+        let mut found = Vec::new();
+        for (id, api) in &state.apis {
+            let arn = format!("arn:aws:apigateway:{}::/apis/{id}", world.region);
+            for (name, stage) in &api.stages {
+                found.push((format!("{arn}/stages/{name}"), tags::of(stage)));
+            }
+            found.push((arn, tags::of(&api.about)));
+        }
+        found
+    }
+}
+
+fn read_child(
+    api: &Api,
+    operation: &str,
+    ids: &[String],
+    query: &[(String, String)],
+) -> Result<Reply, Refusal> {
+    let id = ids.get(1).map_or("", String::as_str);
+    match operation {
+        "GetApi" => Ok(Reply::ok(api.about.clone())),
+        "GetIntegrations" => page(&api.integrations, query),
+        "GetIntegration" => one(&api.integrations, "Integration", id),
+        "GetRoutes" => page(api.routes.iter().map(|(id, r)| (id, &r.about)), query),
+        "GetRoute" => Ok(Reply::ok(api.route(id)?.about.clone())),
+        "GetRouteResponses" => page(&api.route(id)?.responses, query),
+        "GetRouteResponse" => one(&api.route(id)?.responses, "RouteResponse", &ids[2]),
+        "GetAuthorizers" => page(&api.authorizers, query),
+        "GetAuthorizer" => one(&api.authorizers, "Authorizer", id),
+        "GetDeployments" => page(api.deployments.iter().map(|(id, d)| (id, &d.about)), query),
+        "GetDeployment" => Ok(Reply::ok(api.deployment(id)?.about.clone())),
+        "GetStages" => page(&api.stages, query),
+        "GetStage" => Ok(Reply::ok(api.stage(id)?.clone())),
+        _ => Err(bad(format!("{operation} is not a read"))),
+    }
+}
+
+fn write_child(
+    api: &mut Api,
+    context: &Context<'_>,
+    operation: &str,
+    ids: &[String],
+    body: &Object,
+) -> Result<Reply, Refusal> {
+    let id = ids.get(1).map_or("", String::as_str);
+    match operation {
+        "UpdateApi" => api::update(api, body),
+        "CreateIntegration" => integrations::create(api, body),
+        "UpdateIntegration" => integrations::update(api, id, body),
+        "DeleteIntegration" => integrations::delete(api, id),
+        "CreateRoute" => routes::create(api, body),
+        "UpdateRoute" => routes::update(api, id, body),
+        "DeleteRoute" => routes::delete(api, id),
+        "DeleteRouteRequestParameter" => routes::delete_parameter(api, id, &ids[2]),
+        "CreateRouteResponse" => routes::create_response(api, id, body),
+        "UpdateRouteResponse" => routes::update_response(api, id, &ids[2], body),
+        "DeleteRouteResponse" => routes::delete_response(api, id, &ids[2]),
+        "CreateAuthorizer" => authorizers::create(api, body),
+        "UpdateAuthorizer" => authorizers::update(api, id, body),
+        "DeleteAuthorizer" => authorizers::delete(api, id),
+        "CreateDeployment" => deployments::create(api, context, body),
+        "UpdateDeployment" => deployments::update(api, id, body),
+        "DeleteDeployment" => deployments::delete(api, id),
+        "CreateStage" => stages::create(api, context, body),
+        "UpdateStage" => stages::update(api, context, id, body),
+        "DeleteStage" => stages::delete(api, id),
+        "DeleteAccessLogSettings" => stages::delete_access_log(api, context, id),
+        "DeleteRouteSettings" => stages::delete_route_settings(api, context, id, &ids[2]),
+        _ => Err(bad(format!("{operation} is not a write"))),
+    }
+}
+
+impl Api {
+    fn route(&self, id: &str) -> Result<&Route, Refusal> {
+        self.routes.get(id).ok_or_else(|| unknown("Route", id))
+    }
+
+    fn route_mut(&mut self, id: &str) -> Result<&mut Route, Refusal> {
+        self.routes.get_mut(id).ok_or_else(|| unknown("Route", id))
+    }
+
+    fn deployment(&self, id: &str) -> Result<&Deployment, Refusal> {
+        self.deployments
+            .get(id)
+            .ok_or_else(|| unknown("Deployment", id))
+    }
+
+    fn stage(&self, name: &str) -> Result<&Object, Refusal> {
+        self.stages.get(name).ok_or_else(|| no_stage(name))
+    }
+
+    fn stage_mut(&mut self, name: &str) -> Result<&mut Object, Refusal> {
+        self.stages.get_mut(name).ok_or_else(|| no_stage(name))
+    }
+
+    fn route_keys(&self) -> BTreeSet<&str> {
+        self.routes.values().map(|r| text(&r.about, "routeKey")).collect()
+    }
+}
+
+fn one(of: &BTreeMap<String, Object>, kind: &str, id: &str) -> Result<Reply, Refusal> {
+    of.get(id)
+        .map(|found| Reply::ok(found.clone()))
+        .ok_or_else(|| unknown(kind, id))
+}
+
+/// One page of a list; the token names the last item given, so that a change in between loses none.
+fn page<'a>(
+    items: impl IntoIterator<Item = (&'a String, &'a Object)>,
+    query: &[(String, String)],
+) -> Result<Reply, Refusal> {
+    let parameter = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    let size = match parameter("maxResults") {
+        None | Some("") => PAGE,
+        Some(given) => given
+            .parse()
+            .ok()
+            .filter(|size| *size > 0)
+            .ok_or_else(|| bad(format!("Invalid value for maxResults: {given}")))?,
+    };
+    let after = match parameter("nextToken") {
+        None | Some("") => None,
+        Some(token) => Some(
+            URL_SAFE_NO_PAD
+                .decode(token)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .ok_or_else(|| bad("Invalid next token"))?,
+        ),
+    };
+    let mut rest = items
+        .into_iter()
+        .filter(|(id, _)| after.as_ref().is_none_or(|after| *id > after))
+        .peekable();
+    let mut page = Vec::new();
+    let mut last = None;
+    for (id, item) in rest.by_ref().take(size) {
+        page.push(Value::from(item.clone()));
+        last = Some(id);
+    }
+    let mut body = json!({ "items": page });
+    if let (Some(last), Some(_)) = (last, rest.peek()) {
+        body["nextToken"] = URL_SAFE_NO_PAD.encode(last).into();
+    }
+    Ok(Reply::ok(body))
+}
+
+fn text<'a>(object: &'a Object, member: &str) -> &'a str {
+    object.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn bad(message: impl Into<String>) -> Refusal {
+    Refusal::new(400, "BadRequestException", message)
+}
+
+fn conflict(message: impl Into<String>) -> Refusal {
+    Refusal::new(409, "ConflictException", message)
+}
+
+fn no_api(id: &str) -> Refusal {
+    let message = format!("Invalid API identifier specified {}:{id}", super::ACCOUNT);
+    Refusal::new(404, "NotFoundException", message).with("resourceType", "Api")
+}
+
+fn no_stage(name: &str) -> Refusal {
+    let message = format!("Unable to find Stage by name {name} within the provided Api");
+    Refusal::new(404, "NotFoundException", message).with("resourceType", "Stage")
+}
+
+fn unknown(kind: &str, id: &str) -> Refusal {
+    let message = format!("Unable to find {kind} by id {id} within the provided Api");
+    Refusal::new(404, "NotFoundException", message).with("resourceType", kind)
+}
+
+/// At most `limit` of something in one API.
+fn within(count: usize, limit: usize, what: &str) -> Result<(), Refusal> {
+    if count < limit {
+        return Ok(());
+    }
+    Err(bad(format!(
+        "Maximum number of {what} for this Api has been reached. Please contact AWS if you need additional {what}"
+    )))
+}

@@ -1,0 +1,60 @@
+//! STS: who calls, and the sessions of roles (query protocol). Any key is the account's one user.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::refusal::Refusal;
+use super::wire::{self, Reply};
+use super::{ACCOUNT, World};
+
+const SESSION: Duration = Duration::from_secs(3600);
+
+pub(crate) fn answer(
+    world: &World,
+    operation: &str,
+    parameters: &BTreeMap<String, String>,
+) -> Result<Reply, Refusal> {
+    match operation {
+        "GetCallerIdentity" => Ok(Reply::ok(json!({
+            "Arn": format!("arn:aws:iam::{ACCOUNT}:user/local"),
+            "UserId": "AIDALOCALLOCALLOCALXX",
+            "Account": ACCOUNT,
+        }))),
+        "AssumeRole" => assume(world, parameters),
+        _ => Err(Refusal::new(
+            400,
+            "InvalidAction",
+            format!("Could not find operation {operation} for version 2011-06-15"),
+        )),
+    }
+}
+
+fn assume(world: &World, parameters: &BTreeMap<String, String>) -> Result<Reply, Refusal> {
+    let parameter = |name: &str| parameters.get(name).map_or("", String::as_str);
+    let (role, session) = (parameter("RoleArn"), parameter("RoleSessionName"));
+    if role.is_empty() || session.is_empty() {
+        let message = "1 validation error detected: RoleArn and RoleSessionName must not be null";
+        return Err(Refusal::new(400, "ValidationError", message));
+    }
+    if !world.iam.has_role(role) {
+        let message = format!(
+            "User: arn:aws:iam::{ACCOUNT}:user/local is not authorized to perform: sts:AssumeRole on resource: {role}"
+        );
+        return Err(Refusal::new(403, "AccessDenied", message));
+    }
+    let name = role.rsplit('/').next().unwrap_or_default();
+    Ok(Reply::ok(json!({
+        "Credentials": {
+            "AccessKeyId": "ASIALOCALLOCALLOCALX",
+            "SecretAccessKey": "local",
+            "SessionToken": "local",
+            "Expiration": wire::iso(world.clock.now() + SESSION),
+        },
+        "AssumedRoleUser": {
+            "AssumedRoleId": format!("AROALOCALLOCALLOCALXX:{session}"),
+            "Arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session}"),
+        },
+    })))
+}
