@@ -327,6 +327,17 @@ fn the_sender_hears_of_it_although_a_recipient_hangs() {
 }
 
 #[test]
+fn a_table_that_hangs_is_an_error_before_the_time_is_up() {
+    let double = ward();
+    double.hang_puts();
+    let call = Call::new(NOW, "01FRESH", Duration::from_millis(100));
+    let message = json!({"recipientId": "bob", "content": "hi"});
+    assert_eq!(send_in(&double, "a1", &message, &call).outcome, "storage");
+    assert_eq!(error_code(&double, "a1"), "storage");
+    assert!(double.frames("b1").is_empty());
+}
+
+#[test]
 fn a_sender_that_left_is_no_failure() {
     let double = ward();
     double.vanish("a1");
