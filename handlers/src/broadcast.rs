@@ -293,7 +293,7 @@ mod tests {
         double.connect("hangs", "alice", Some("ward-3"));
         double.connect("here", "bob", Some("ward-3"));
         double.hang_posts_to("hangs");
-        let call = Call::new(NOW, "fresh", Duration::from_millis(100));
+        let call = Call::new(NOW, "fresh", Duration::from_secs(1));
         let tally = block_on(broadcast(&double, &double, &group(), b"{}", &call));
         assert_eq!(tally.delivered, 1);
         assert!(tally.fault.unwrap().contains("time"));

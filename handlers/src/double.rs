@@ -75,6 +75,7 @@ struct State {
     posts_in_flight: usize,
     most_posts_in_flight: usize,
     failing_writes: bool,
+    hanging_puts: bool,
     failing_queries: BTreeSet<String>,
     stuttering: bool,
 }
@@ -153,6 +154,11 @@ impl Double {
 
     pub(crate) fn fail_writes(&self) {
         self.state().failing_writes = true;
+    }
+
+    /// Messages are put, and no answer ever comes.
+    pub(crate) fn hang_puts(&self) {
+        self.state().hanging_puts = true;
     }
 
     pub(crate) fn fail_queries_for(&self, value: &str) {
@@ -283,6 +289,10 @@ impl Messages for Double {
     }
 
     async fn put_new(&self, item: &Map<String, Value>) -> Result<Put, Fault> {
+        let is_hanging = self.state().hanging_puts;
+        if is_hanging {
+            return pending().await;
+        }
         let mut state = self.state();
         if state.failing_writes {
             return Err(unavailable("PutItem"));

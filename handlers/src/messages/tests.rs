@@ -190,6 +190,17 @@ fn key_attributes_are_there_and_of_their_type() {
 }
 
 #[test]
+fn carried_fields_must_be_storable_too() {
+    for odd in [json!({"": 1}), json!({"a": {"": 1}}), json!({"a": [1e300]})] {
+        let mut value = json!({"recipientId": "b", "content": "x"});
+        let fields = value.as_object_mut().unwrap();
+        fields.extend(odd.as_object().unwrap().clone());
+        let refusal = message(&value, "messageId").unwrap_err();
+        assert_eq!(refusal.code, Code::Invalid, "{odd}");
+    }
+}
+
+#[test]
 fn text_counts_twice_on_the_way_out() {
     let sized = |bytes: usize| {
         let value = json!({"recipientId": "b", "content": "x".repeat(bytes)});

@@ -318,12 +318,23 @@ fn stale_connections_are_pruned_and_not_posted_to_again() {
 fn the_sender_hears_of_it_although_a_recipient_hangs() {
     let double = ward();
     double.hang_posts_to("b1");
-    let call = Call::new(NOW, "01FRESH", Duration::from_millis(200));
+    let call = Call::new(NOW, "01FRESH", Duration::from_secs(2));
     let message = json!({"recipientId": "bob", "content": "hi"});
     let record = send_in(&double, "a1", &message, &call);
     assert_eq!(record.recipients, Some(1));
     assert!(record.error.unwrap().contains("ran out"));
     assert_eq!(types(&double, "a1"), ["messageStatus"]);
+}
+
+#[test]
+fn a_table_that_hangs_is_an_error_before_the_time_is_up() {
+    let double = ward();
+    double.hang_puts();
+    let call = Call::new(NOW, "01FRESH", Duration::from_secs(1));
+    let message = json!({"recipientId": "bob", "content": "hi"});
+    assert_eq!(send_in(&double, "a1", &message, &call).outcome, "storage");
+    assert_eq!(error_code(&double, "a1"), "storage");
+    assert!(double.frames("b1").is_empty());
 }
 
 #[test]
