@@ -1,7 +1,9 @@
 //! msgai: one file, one command, one WebSocket chat on AWS.
 
 pub mod apply;
+pub mod cli;
 pub mod cloud;
+pub mod command;
 pub mod describe;
 pub mod error;
 pub mod local;

@@ -76,8 +76,9 @@ impl Describing<'_> {
         let Some(table) = self.stack.tables.get(key) else { return Vec::new() };
         let prefix = screaming(key);
         let attributes = match &table.key {
-            KeyDef::Partition(partition) => partition.name().to_owned(),
-            KeyDef::Pair(pair) => format!("{},{}", pair.partition.name(), pair.sort.name()),
+            // With their types, as the file spells them: a handler fills in a number where one is wanted.
+            KeyDef::Partition(partition) => partition.0.clone(),
+            KeyDef::Pair(pair) => format!("{},{}", pair.partition.0, pair.sort.0),
         };
         let mut all = vec![
             (format!("{prefix}_TABLE"), self.stack.table_name(key)),
