@@ -101,7 +101,8 @@ impl ResourceId {
 
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind, self.name)
+        // Log groups' names begin with a slash of their own.
+        write!(f, "{}/{}", self.kind, self.name.trim_start_matches('/'))
     }
 }
 

@@ -50,7 +50,10 @@ fn find(context: &Context) -> Result<PathBuf, Error> {
     }
     let here = std::env::current_dir()
         .map_err(|error| Error::failed(format!("the current folder is unknown: {error}")))?;
-    stack::find(&here).ok_or_else(|| {
+    let found = stack::find(&here);
+    // Where it lies below the current folder, that is how a person would say it.
+    let found = found.map(|file| file.strip_prefix(&here).map(Path::to_owned).unwrap_or(file));
+    found.ok_or_else(|| {
         Error::failed(format!("there is no {} here or in a parent folder", stack::FILE))
             .hint("write one with `msgai init`, or name one with `--file`")
     })
