@@ -1,7 +1,36 @@
 //! `stack.yaml` as typed data: what the user wrote, no defaults filled, no names derived.
 //!
 //! In: a file's text. Out: a [`Stack`], or every problem with its place.
-//! Never: a network call, a physical name, a default (those are `describe.rs`'s).
+//! Never: a network call, a default (those are `describe.rs`'s).
+//!
+//! The way of a file: `yaml.rs` reads it into a tree that knows its places (`tree.rs`), `load.rs` merges the
+//! chosen environment, `interpolate.rs` fills in variables, `shape.rs` holds the tree against the schema
+//! that these types derive, serde makes a [`Stack`] of it, and `validate` checks what types cannot say.
+
+mod hints;
+mod interpolate;
+mod limits;
+mod load;
+mod physical;
+mod problem;
+mod schema;
+mod shape;
+mod show;
+mod template;
+mod tree;
+pub mod validate;
+pub mod variables;
+mod words;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use load::{FILE, Loaded, Secrets, find, load, load_text};
+pub use problem::{Path, Problem, Severity, Step};
+pub use schema::{schema, schema_text};
+pub use show::{Placed, Problems, to_json};
+pub use template::{Template, stack_name, template};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,54 +43,73 @@ use serde::Deserialize;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stack {
-    /// The stack's identity: tags, lock, history.
+    /// The stack's identity: tags, lock, history. A letter, then letters, digits and `-`; at most 40.
+    #[schemars(example = &"chat")]
     pub name: String,
-    /// Ends every physical name, for a copy per developer.
+    /// Ends every physical name except those of existing tables, for a copy per developer.
     #[serde(default)]
+    #[schemars(example = &"-dev")]
     pub suffix: String,
     /// The AWS Region, unless a flag or the environment names one.
+    #[schemars(example = &"us-east-1")]
     pub region: Option<String>,
-    /// Refuse any other account.
+    /// Refuse any other account: 12 digits.
+    #[schemars(with = "Option<Scalar>", example = &"111122223333")]
     pub account: Option<String>,
     /// On everything that takes tags.
     #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Scalar>")]
     pub tags: BTreeMap<String, String>,
+    /// Tables, by the name that the rest of the file calls them.
     #[serde(default)]
     pub tables: IndexMap<String, TableDef>,
+    /// Lambda functions, by the name that the rest of the file calls them.
     #[serde(default)]
     pub functions: IndexMap<String, FunctionDef>,
+    /// One shared role, or `per-function` for one each.
     #[serde(default)]
     pub role: RoleDef,
+    /// The WebSocket API, its routes and its stage.
     pub api: ApiDef,
     /// The functions' log groups.
     #[serde(default)]
     pub logs: LogsDef,
     /// Who may connect. Without it the query string is believed.
     pub auth: Option<AuthDef>,
-    /// Files to write after a deploy: file name → variable → value.
+    /// Files to write after a deploy: file name → variable → value. A value is a template:
+    /// see [`variables::expand`].
     #[serde(default)]
+    #[schemars(
+        description = "Files to write after a deploy: file name → variable → value",
+        with = "IndexMap<String, IndexMap<String, Scalar>>"
+    )]
     pub outputs: IndexMap<String, IndexMap<String, String>>,
 }
 
-/// A DynamoDB table, on demand.
+/// A table, on demand.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableDef {
     /// The physical name; else `<stack>-<key>`.
     pub name: Option<String>,
-    /// Used and checked, never created, changed or deleted.
+    /// Used and checked, never created, changed or deleted. Needs a `name`, which takes no suffix.
     #[serde(default)]
     pub existing: bool,
+    /// The primary key: an attribute, or a `partition` and a `sort` attribute.
+    #[schemars(example = &"connectionId")]
     pub key: KeyDef,
     /// The attribute that holds the epoch second at which an item expires.
     pub ttl: Option<String>,
-    /// Global secondary indexes.
+    /// Global secondary indexes: name → partition attribute, or `key`, `sort` and `projection`.
     #[serde(default)]
+    #[schemars(example = index_example())]
     pub indexes: IndexMap<String, IndexDef>,
     /// Point-in-time recovery.
     #[serde(default)]
     pub recovery: bool,
+    /// `aws-owned` (free), `aws-managed`, or the ARN of a KMS key.
     pub encryption: Option<Encryption>,
+    /// Refuse to delete the table, whoever asks.
     pub deletion_protection: Option<bool>,
 }
 
@@ -73,10 +121,13 @@ pub enum KeyDef {
     Pair(KeyPair),
 }
 
+/// A composite primary key.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeyPair {
+    /// The partition key's attribute.
     pub partition: Attribute,
+    /// The sort key's attribute.
     pub sort: Attribute,
 }
 
@@ -85,6 +136,34 @@ pub struct KeyPair {
 #[serde(transparent)]
 pub struct Attribute(pub String);
 
+/// The type of a key attribute, as the service spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AttributeType {
+    S,
+    N,
+    B,
+}
+
+impl Attribute {
+    /// The name without its type.
+    pub fn name(&self) -> &str {
+        self.0
+            .split_once(':')
+            .map_or(self.0.as_str(), |(name, _)| name)
+    }
+
+    /// `None` when what follows the colon is no type; a validated stack has none such.
+    pub fn kind(&self) -> Option<AttributeType> {
+        match self.0.split_once(':') {
+            None | Some((_, "S")) => Some(AttributeType::S),
+            Some((_, "N")) => Some(AttributeType::N),
+            Some((_, "B")) => Some(AttributeType::B),
+            Some(_) => None,
+        }
+    }
+}
+
+/// A global secondary index: its partition attribute, or all of it.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum IndexDef {
@@ -95,12 +174,15 @@ pub enum IndexDef {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IndexFull {
+    /// The partition key's attribute.
     pub key: Attribute,
+    /// The sort key's attribute.
     pub sort: Option<Attribute>,
     /// What the index repeats of each item; `all` unless said otherwise.
     pub projection: Option<ProjectionDef>,
 }
 
+/// What an index repeats: `all`, `keys`, or a list of attributes.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ProjectionDef {
@@ -126,25 +208,42 @@ pub struct Encryption(pub String);
 pub struct FunctionDef {
     /// The physical name; else `<stack>-<key>`.
     pub name: Option<String>,
+    /// At most 256 characters.
     pub description: Option<String>,
+    /// A handler that travels with msgai; or else a `source`.
     pub handler: Option<Shipped>,
-    /// A cargo package (→ `provided.al2023`), or a folder or zip with a `runtime`.
+    /// Your own code: a cargo package (→ `provided.al2023`), or a folder or zip with a `runtime`.
+    #[schemars(example = &"./functions/audit")]
     pub source: Option<String>,
+    /// For a folder or zip.
+    #[schemars(example = &"nodejs22.x")]
     pub runtime: Option<String>,
     /// The entry point inside the source, such as `index.handler`.
+    #[schemars(example = &"index.handler")]
     pub entry: Option<String>,
     /// Megabytes, 128 to 10240; also sets the share of CPU.
+    #[schemars(range(min = 128, max = 10240))]
     pub memory: Option<u32>,
     /// Such as `10s`; 1 s to 15 min.
+    #[schemars(example = &"10s")]
     pub timeout: Option<Span>,
+    /// The processor it runs on.
     pub architecture: Option<Architecture>,
+    /// Environment variables, besides those that `uses` adds. A value is a template:
+    /// see [`variables::expand`].
     #[serde(default)]
+    #[schemars(
+        description = "Environment variables, besides those that `uses` adds",
+        with = "IndexMap<String, Scalar>"
+    )]
     pub environment: IndexMap<String, String>,
     /// What it may do: becomes its IAM policy and its variables.
     #[serde(default)]
+    #[schemars(example = uses_example())]
     pub uses: IndexMap<String, Vec<Use>>,
-    /// Concurrent executions set aside for it, and its limit.
+    /// Concurrent executions set aside for it, and its limit; 0 switches it off.
     pub concurrency: Option<u32>,
+    /// Its log group, where it differs from the stack's `logs`.
     pub logs: Option<LogsDef>,
 }
 
@@ -157,6 +256,7 @@ pub enum Shipped {
     Send,
 }
 
+/// The processor that a function runs on; `arm64` costs a fifth less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Architecture {
     #[serde(rename = "x86_64")]
@@ -196,12 +296,14 @@ impl Default for RoleDef {
     }
 }
 
+/// A role for each function, with what that function uses and no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum PerFunction {
     #[serde(rename = "per-function")]
     PerFunction,
 }
 
+/// One role for all functions.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SharedRole {
@@ -217,23 +319,31 @@ pub struct SharedRole {
 pub struct ApiDef {
     /// The API's name; else the stack's.
     pub name: Option<String>,
+    /// At most 1024 characters.
     pub description: Option<String>,
     /// The route selection expression; `$request.body.action` unless said otherwise.
+    #[schemars(example = &"$request.body.action")]
     pub select: Option<String>,
     /// The stage's name, the last part of the URL.
+    #[schemars(example = &"production")]
     pub stage: String,
+    /// What a message or a connection leads to: `$connect`, `$disconnect`, `$default` or what `select` yields.
+    #[schemars(example = routes_example())]
     pub routes: IndexMap<String, RouteDef>,
+    /// The limit of every route that has none of its own.
     pub throttle: Option<ThrottleDef>,
     /// Access logs, one line an event. Without it there are none.
     pub logs: Option<AccessLogsDef>,
     /// Stage variables.
     #[serde(default)]
+    #[schemars(with = "IndexMap<String, Scalar>")]
     pub variables: IndexMap<String, String>,
-    /// CloudWatch metrics per route.
+    /// Metrics for each route, at the price of detailed ones.
     #[serde(default)]
     pub metrics: bool,
 }
 
+/// The function a route calls, alone or with the route's settings.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RouteDef {
@@ -244,33 +354,52 @@ pub enum RouteDef {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteFull {
+    /// The function it calls.
     pub function: String,
     /// Send what the function returns back to the client.
     #[serde(default)]
     pub reply: bool,
     /// How long API Gateway waits for the function, 50 ms to 29 s.
     pub timeout: Option<Span>,
+    /// The limit of this route.
     pub throttle: Option<ThrottleDef>,
+}
+
+impl RouteDef {
+    /// The function it calls.
+    pub fn function(&self) -> &str {
+        match self {
+            Self::Function(function) => function,
+            Self::Full(full) => &full.function,
+        }
+    }
 }
 
 /// Requests per second and how many at once.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ThrottleDef {
+    /// Requests per second.
     pub rate: f64,
+    /// Requests at once.
     pub burst: u32,
 }
 
+/// A log group.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogsDef {
     /// Such as `14d`, or `forever`.
+    #[schemars(example = &"14d")]
     pub retention: Option<Retention>,
 }
 
+/// The stage's access log.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessLogsDef {
+    /// Such as `14d`, or `forever`.
+    #[schemars(example = &"14d")]
     pub retention: Option<Retention>,
     /// One line, with `$context.requestId` in it.
     pub format: Option<String>,
@@ -279,7 +408,18 @@ pub struct AccessLogsDef {
 /// How long logs are kept: `14d`, or `forever`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("pattern" = r"^([0-9]+d|forever)$|\$\{"))]
 pub struct Retention(pub String);
+
+impl Retention {
+    /// The word for logs that never go.
+    pub const FOREVER: &'static str = "forever";
+
+    /// The days; `None` for `forever`, and for what is not a number followed by `d`.
+    pub fn days(&self) -> Option<u32> {
+        self.0.trim().strip_suffix('d')?.trim().parse().ok()
+    }
+}
 
 /// Who may connect: your own REQUEST authorizer function.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -289,12 +429,14 @@ pub struct AuthDef {
     pub function: String,
     /// What must be there before it is asked, such as `querystring.token` or `header.Authorization`.
     #[serde(default)]
+    #[schemars(example = ["querystring.token"])]
     pub identity: Vec<String>,
 }
 
 /// A length of time: `500ms`, `10s`, `2m`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("pattern" = r"^[0-9]+ ?(ms|s|m)$|\$\{"))]
 pub struct Span(pub String);
 
 impl Span {
@@ -312,4 +454,33 @@ impl Span {
             _ => None,
         }
     }
+}
+
+/// A string that may be written like a number or a boolean; it is taken as it is spelled.
+struct Scalar;
+
+impl JsonSchema for Scalar {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+fn index_example() -> serde_json::Value {
+    serde_json::json!({ "userId-index": "userId" })
+}
+
+fn uses_example() -> serde_json::Value {
+    serde_json::json!({ "tables.messages": ["read"], "connections": ["send"] })
+}
+
+fn routes_example() -> serde_json::Value {
+    serde_json::json!({ "$connect": "connect", "sendMessage": { "function": "sendMessage", "reply": true } })
 }

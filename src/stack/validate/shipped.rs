@@ -1,0 +1,159 @@
+//! What the shipped handlers need of the rest of the stack.
+//!
+//! They find the tables under the names `connections` and `messages`, and items by the attributes that a
+//! connection and a message have.
+
+use super::super::problem::Problem;
+use super::super::{AttributeType, IndexDef, KeyDef, Shipped, TableDef};
+use super::{Checks, at};
+
+const CONNECTIONS: &str = "connections";
+const MESSAGES: &str = "messages";
+
+/// Where each handler belongs; `None` is any route for messages.
+const PLACES: [(Shipped, &str, Option<&str>); 3] = [
+    (Shipped::Connect, "connect", Some("$connect")),
+    (Shipped::Disconnect, "disconnect", Some("$disconnect")),
+    (Shipped::Send, "send", None),
+];
+
+/// What every message has without its sender's doing.
+const ALWAYS_THERE: [&str; 3] = ["messageId", "senderId", "timestamp"];
+
+impl Checks<'_> {
+    pub(super) fn shipped(&mut self) {
+        let stack = self.stack;
+        let first = |wanted: Option<Shipped>| {
+            let used = |handler: Option<Shipped>| {
+                handler.is_some() && (wanted.is_none() || handler == wanted)
+            };
+            stack
+                .functions
+                .iter()
+                .find(|(_, function)| used(function.handler))
+                .map(|(key, _)| key.as_str())
+        };
+        if let Some(function) = first(None) {
+            self.connections(function);
+        }
+        if let Some(function) = first(Some(Shipped::Send)) {
+            self.send(function);
+        }
+        self.handlers_on_routes();
+    }
+
+    fn connections(&mut self, function: &str) {
+        let Some(table) = self.stack.tables.get(CONNECTIONS) else {
+            self.no_table(
+                function,
+                CONNECTIONS,
+                "connections: { key: connectionId, ttl: ttl, indexes: { userId-index: userId } }",
+            );
+            return;
+        };
+        let fits = matches!(&table.key, KeyDef::Partition(key)
+            if key.name() == "connectionId" && key.kind() == Some(AttributeType::S));
+        if !fits {
+            let message = "the shipped handlers find a connection by `connectionId` alone";
+            let problem = Problem::error(at(["tables", CONNECTIONS, "key"]), message);
+            self.push(problem.hint("write `key: connectionId`"));
+        }
+        if table.ttl.is_none() {
+            let message = "connections that end unseen stay in the table for ever";
+            let problem = Problem::warning(at(["tables", CONNECTIONS]).itself(), message);
+            self.push(problem.hint("write `ttl: ttl`"));
+        } else if table.ttl.as_deref().is_some_and(|ttl| ttl != "ttl") {
+            let message = "the shipped handlers write the time a connection expires to `ttl`";
+            self.push(Problem::warning(
+                at(["tables", CONNECTIONS, "ttl"]),
+                message,
+            ));
+        }
+    }
+
+    fn send(&mut self, function: &str) {
+        match self.stack.tables.get(MESSAGES) {
+            None => self.no_table(function, MESSAGES, "messages: { key: messageId }"),
+            Some(table) => self.messages(table),
+        }
+        let Some(table) = self.stack.tables.get(CONNECTIONS) else {
+            return;
+        };
+        let by = |wanted: &str| {
+            table.indexes.values().any(|index| {
+                let key = match index {
+                    IndexDef::Partition(key) => key,
+                    IndexDef::Full(full) => &full.key,
+                };
+                key.name() == wanted && key.kind() == Some(AttributeType::S)
+            })
+        };
+        if !by("userId") && !by("groupId") {
+            let message = "handler `send` finds recipients by an index on `userId` or `groupId`, and there is neither";
+            let problem = Problem::error(at(["tables", CONNECTIONS]).itself(), message);
+            self.push(problem.hint("write `indexes: { userId-index: userId }`"));
+        }
+    }
+
+    fn messages(&mut self, table: &TableDef) {
+        let here = at(["tables", MESSAGES, "key"]);
+        let attributes = match &table.key {
+            KeyDef::Partition(key) => vec![(here, key)],
+            KeyDef::Pair(pair) => vec![
+                (here.key("partition"), &pair.partition),
+                (here.key("sort"), &pair.sort),
+            ],
+        };
+        for (place, attribute) in attributes {
+            let name = attribute.name();
+            if !ALWAYS_THERE.contains(&name) {
+                let message = format!("a message whose sender gives no `{name}` cannot be stored");
+                let problem = Problem::warning(place, message);
+                self.push(
+                    problem.hint(
+                        "handler `send` adds `messageId`, `senderId` and `timestamp` by itself",
+                    ),
+                );
+            }
+        }
+    }
+
+    fn no_table(&mut self, function: &str, table: &str, example: &str) {
+        let message =
+            format!("function `{function}` is a shipped handler and needs a table `{table}`");
+        let problem = Problem::error(at(["functions", function, "handler"]), message);
+        self.push(problem.hint(format!("write `{example}` under `tables`")));
+    }
+
+    fn handlers_on_routes(&mut self) {
+        for (key, route) in &self.stack.api.routes {
+            if super::api::is_misspelt(key) {
+                continue;
+            }
+            let Some(handler) = self
+                .stack
+                .functions
+                .get(route.function())
+                .and_then(|function| function.handler)
+            else {
+                continue;
+            };
+            let Some((_, word, home)) = PLACES.into_iter().find(|(known, ..)| *known == handler)
+            else {
+                continue;
+            };
+            let belongs = match home {
+                Some(home) => key == home,
+                None => key != "$connect" && key != "$disconnect",
+            };
+            if !belongs {
+                let message = format!(
+                    "route `{key}` calls handler `{word}`, which is for {}",
+                    home.map_or("messages".to_owned(), |home| format!("`{home}`"))
+                );
+                let here = at(["api", "routes", key]);
+                self.push(Problem::error(here, message));
+            }
+        }
+    }
+}
