@@ -30,7 +30,7 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut from = 0;
     while let Some(found) = text[from..].find(OPEN) {
         let open = from + found;
-        let escaped = open > from && text[from..open].ends_with('$');
+        let escaped = text[from..open].ends_with('$');
         let plain = &text[from..if escaped { open - 1 } else { open }];
         if !plain.is_empty() {
             pieces.push(Piece::Text(plain));
