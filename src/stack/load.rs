@@ -62,6 +62,10 @@ impl Secrets {
 }
 
 /// `stack.yaml` here, or in a parent up to the repository's root; without a repository, here only.
+<<<<<<< HEAD
+=======
+/// `start` is absolute: a relative path has no parents to look in.
+>>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 pub fn find(start: &path::Path) -> Option<PathBuf> {
     let mut nearest = None;
     for folder in start.ancestors() {
@@ -320,6 +324,7 @@ fn locate(problem: Problem, tree: &Node) -> Found {
 
 /// Put a variable's name where a complaint repeats its value.
 fn veil(found: &mut Found, origins: &Origins) {
+<<<<<<< HEAD
     // Shorter values are words like `dev`: hiding them would tear sentences apart and hide nothing.
     const SHORT: usize = 4;
     let mut secrets: Vec<_> = origins
@@ -335,5 +340,20 @@ fn veil(found: &mut Found, origins: &Origins) {
             .hint
             .take()
             .map(|hint| hint.replace(&from.value, &name));
+=======
+    // A shorter value may be a part of any word: it is hidden where it is quoted by itself.
+    const SHORT: usize = 4;
+    let mut secrets: Vec<_> = origins.values().flatten().collect();
+    secrets.sort_by_key(|from| std::cmp::Reverse(from.value.len()));
+    for from in secrets.into_iter().filter(|from| !from.value.is_empty()) {
+        let name = format!("${{env:{}}}", from.name);
+        let (value, name) = if from.value.len() < SHORT {
+            (format!("`{}`", from.value), format!("`{name}`"))
+        } else {
+            (from.value.clone(), name)
+        };
+        found.message = found.message.replace(&value, &name);
+        found.hint = found.hint.take().map(|hint| hint.replace(&value, &name));
+>>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
     }
 }

@@ -6,6 +6,10 @@
 
 use serde_json::Value as Json;
 
+<<<<<<< HEAD
+=======
+use super::hints::{lower_first, meant, remark};
+>>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 use super::problem::{Found, Path};
 use super::tree::{Entry, Map, Mark, Node, Value};
 use super::words::{each, either, nearest};
@@ -303,6 +307,7 @@ fn wrong_kind(node: &Node, alternatives: &[Rule<'_>], path: &Path) -> Found {
     let hint = alternatives
         .iter()
         .find_map(|rule| spelling_hint(node, *rule));
+<<<<<<< HEAD
     let at = match node.value {
         // The place of a map or list in block style is its first key or dash, on another line.
         Value::Map(_) | Value::List(_) => first_mark(node),
@@ -311,6 +316,12 @@ fn wrong_kind(node: &Node, alternatives: &[Rule<'_>], path: &Path) -> Found {
     Found::error(Some(at), message).maybe(hint)
 }
 
+=======
+    Found::error(Some(first_mark(node)), message).maybe(hint)
+}
+
+/// The place of a value; a map in block style has none of its own but its first key's.
+>>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 fn first_mark(node: &Node) -> Mark {
     match &node.value {
         Value::Map(map) if node.at.is_empty() => map
@@ -350,6 +361,7 @@ fn spelling_hint(node: &Node, rule: Rule<'_>) -> Option<String> {
         _ => None,
     }
 }
+<<<<<<< HEAD
 
 /// The known key that a wrong one stands for: a near miss, or another tool's name for it.
 fn meant<'k>(key: &str, known: &'k serde_json::Map<String, Json>) -> Option<&'k str> {
@@ -407,3 +419,5 @@ fn lower_first(text: &str) -> String {
         _ => text.to_owned(),
     }
 }
+=======
+>>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7

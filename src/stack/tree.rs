@@ -149,6 +149,7 @@ fn overlay_entry(under: &mut Map, name: String, mut entry: Entry) {
         under.shift_remove(&name);
         return;
     }
+<<<<<<< HEAD
     match under.get_mut(&name) {
         Some(existing) => {
             let scalar = !matches!(entry.node.value, Value::Map(_));
@@ -162,4 +163,15 @@ fn overlay_entry(under: &mut Map, name: String, mut entry: Entry) {
             under.insert(name, entry);
         }
     }
+=======
+    let Some(existing) = under.get_mut(&name) else {
+        entry.node.drop_empty();
+        under.insert(name, entry);
+        return;
+    };
+    if existing.node.map().is_none() || entry.node.map().is_none() {
+        existing.key = entry.key;
+    }
+    existing.node.overlay(entry.node);
+>>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 }

@@ -30,7 +30,7 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut from = 0;
     while let Some(found) = text[from..].find(OPEN) {
         let open = from + found;
-        let escaped = open > from && text[from..open].ends_with('$');
+        let escaped = text[from..open].ends_with('$');
         let plain = &text[from..if escaped { open - 1 } else { open }];
         if !plain.is_empty() {
             pieces.push(Piece::Text(plain));
@@ -120,7 +120,7 @@ pub fn parts(value: &str) -> Vec<Part<'_>> {
             Piece::Text(text) => Part::Text(text),
             Piece::Escaped => Part::Text(OPEN),
             Piece::Variable { inside, at } => Late::parse(inside).map_or_else(
-                || Part::Text(&value[at..at + OPEN.len() + inside.len() + 1]),
+                || Part::Text(&value[at..=at + OPEN.len() + inside.len()]),
                 Part::Late,
             ),
             Piece::Unclosed { at } => Part::Text(&value[at..]),

@@ -106,7 +106,11 @@ fn a_problem_of_an_environment_is_told_once_and_there() {
     let text = with_environments("  dev:\n    region: nowhere\n");
     assert_eq!(
         complaints(&text, Some("dev"), &none),
+<<<<<<< HEAD
         ["30:13 error: `nowhere` is not a region / a region looks like `us-east-1`"]
+=======
+        ["31:13 error: `nowhere` is not a region / a region looks like `us-east-1`"]
+>>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
     );
     assert_eq!(complaints(&text, None, &none), Vec::<String>::new());
 }
@@ -228,6 +232,38 @@ fn a_complaint_does_not_repeat_a_secret() {
 }
 
 #[test]
+<<<<<<< HEAD
+=======
+fn a_short_secret_is_not_repeated_either() {
+    let text = spoilt("  stage: production\n", "  stage: \"${env:STAGE}\"\n");
+    let env = |name: &str| (name == "STAGE").then(|| "a b".to_owned());
+    let said = complaints(&text, None, &env).join("\n");
+    assert!(
+        said.contains("`${env:STAGE}`") && !said.contains("a b"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_environment_that_is_not_chosen_needs_no_variables() {
+    let text = with_environments(
+        "  prod:
+    suffix: -${env:RELEASE}
+    functions: { authorize: { environment: { WHERE: \"${stack.name} ${tables.messages.name}\" } } }
+",
+    );
+    let none = |_: &str| None;
+    assert_eq!(complaints(&text, None, &none), Vec::<String>::new());
+    assert_eq!(
+        complaints(&text, Some("prod"), &none),
+        [
+            "31:14 error: environment variable `RELEASE` is not set / set it, or give it a default: `${env:RELEASE:-…}`"
+        ]
+    );
+}
+
+#[test]
+>>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 fn anchors_and_merge_keys_save_typing() {
     let text = spoilt(
         "  connect: { handler: connect }\n  disconnect: { handler: disconnect }\n",
