@@ -26,7 +26,7 @@ pub(super) fn checkout() -> Option<PathBuf> {
     find_checkout(built_in, here.as_deref())
 }
 
-pub(super) fn find_checkout(built_in: Option<&Path>, here: Option<&Path>) -> Option<PathBuf> {
+fn find_checkout(built_in: Option<&Path>, here: Option<&Path>) -> Option<PathBuf> {
     let above = here.into_iter().flat_map(Path::ancestors);
     built_in
         .into_iter()
@@ -181,3 +181,6 @@ fn missing_target(arch: Arch) -> PackageError {
         elf::GLIBC
     ))
 }
+
+#[cfg(test)]
+mod tests;

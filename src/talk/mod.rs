@@ -4,16 +4,19 @@
 //! Never: AWS's APIs, a stack, a clock of its own, or any other module of ours.
 
 pub mod client;
+mod pattern;
 pub mod play;
 pub mod script;
 pub mod terminal;
+pub mod transcript;
 
 #[cfg(test)]
 mod echo;
 
 pub use client::{Client, Closed, ConnectError, Frame, TalkError};
-pub use play::{Line, PlayError, PlayOptions, Summary, play};
+pub use play::{PlayOptions, play};
 pub use script::{Script, ScriptError};
+pub use transcript::{Line, PlayError, Summary, What};
 
 /// Text that somebody else wrote, as it may be shown: without what a terminal would obey.
 fn plain(text: &str) -> String {

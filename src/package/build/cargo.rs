@@ -90,15 +90,15 @@ impl Job {
     fn command(&self) -> Command {
         let mut command = Command::new("cargo");
         command.current_dir(&self.dir);
+        command.arg(match self.program {
+            Program::Cargo => "build",
+            Program::Zigbuild => "zigbuild",
+        });
         if let Remap::Beside(flags) = &self.remap {
             command
                 .arg("--config")
                 .arg(format!("build.rustflags={}", toml_list(flags)));
         }
-        command.arg(match self.program {
-            Program::Cargo => "build",
-            Program::Zigbuild => "zigbuild",
-        });
         command.args(&self.args).args(["--bin", &self.bin]);
         if let Some(dir) = &self.target_dir {
             command.arg("--target-dir").arg(dir);
@@ -245,6 +245,25 @@ mod tests {
             None
         );
         assert_eq!(executable_in("warning: not json", "bootstrap"), None);
+    }
+
+    #[test]
+    fn a_users_job_gets_its_flags_besides_its_own() {
+        let mut job = Job::new("audit", Path::new("/src"), "audit");
+        job.remap = Remap::Beside(vec!["--a=b \"c\"".to_owned()]);
+        job.program = Program::Zigbuild;
+        let command = job.command();
+        let args: Vec<_> = command.get_args().take(3).collect();
+        // After the subcommand: an external one does not see what stands before it.
+        assert_eq!(
+            args,
+            ["zigbuild", "--config", r#"build.rustflags=["--a=b \"c\""]"#]
+        );
+        assert!(
+            command
+                .get_envs()
+                .all(|(name, _)| name != "CARGO_ENCODED_RUSTFLAGS")
+        );
     }
 
     #[test]
