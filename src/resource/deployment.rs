@@ -33,12 +33,19 @@ impl Deployment {
             let _turn = work.cloud.pace().api_write().await;
             self.create_deployment(work).await?
         };
+        self.settled(work, &id).await?;
+        self.bind(work, &id).await?;
+        Ok(Physical::new(id))
+    }
+
+    /// Waits while AWS is still taking the snapshot.
+    async fn settled(&self, work: &Work<'_>, id: &str) -> Result<(), CloudError> {
         let (cloud, api) = (work.cloud, work.api());
         wait::until(cloud, "GetDeployment", &self.stage, Duration::from_secs(300), || async {
             let answer = cloud
                 .call("GetDeployment", &self.stage, || {
                     let get = cloud.apigateway().get_deployment();
-                    get.api_id(api).deployment_id(&id).send()
+                    get.api_id(api).deployment_id(id).send()
                 })
                 .await?;
             match answer.deployment_status() {
@@ -53,8 +60,23 @@ impl Deployment {
                 _ => Ok(Poll::Ready(())),
             }
         })
-        .await?;
-        Ok(Physical::new(id))
+        .await
+    }
+
+    /// CreateDeployment binds the stage that it names. That is AWS's word and not every emulator's deed, and a
+    /// stage without a deployment refuses every connection, so it is looked at once.
+    async fn bind(&self, work: &Work<'_>, id: &str) -> Result<(), CloudError> {
+        if serving(work.cloud, work.api(), &self.stage).await?.as_deref() == Some(id) {
+            return Ok(());
+        }
+        let _turn = work.cloud.pace().api_write().await;
+        work.cloud
+            .call("UpdateStage", &self.stage, || {
+                let update = work.cloud.apigateway().update_stage().api_id(work.api());
+                update.stage_name(&self.stage).deployment_id(id).send()
+            })
+            .await
+            .map(drop)
     }
 
     async fn create_deployment(&self, work: &Work<'_>) -> Result<String, CloudError> {
@@ -71,9 +93,6 @@ impl Deployment {
             })
             .await;
         match made {
-            Ok(answer) if answer.deployment_status() == Some(&DeploymentStatus::Deployed) => {
-                Ok(answer.deployment_id().unwrap_or_default().to_owned())
-            }
             Ok(answer) => Ok(answer.deployment_id().unwrap_or_default().to_owned()),
             Err(error) if error.fault == Fault::Ambiguous => {
                 let served = serving(work.cloud, work.api(), &self.stage).await?;

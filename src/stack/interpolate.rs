@@ -4,21 +4,12 @@
 //! complaint, and which values hold something that came from the environment.
 //! Never: the process's own environment; the caller answers for it.
 
-<<<<<<< HEAD
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-=======
 use std::collections::{BTreeMap, BTreeSet};
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 
 use super::problem::{Found, Path, Step};
 use super::tree::{Mark, Node, Value};
 use super::variables::{Late, Piece, escape, pieces};
-<<<<<<< HEAD
-use super::words::{did_you_mean, either, nearest};
-=======
 use super::words::{did_you_mean, nearest};
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 
 /// How the environment is asked.
 pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -193,17 +184,10 @@ impl Interpolation<'_> {
 
     fn variable(&mut self, inside: &str, path: &Path, mark: Mark) -> Option<Filled> {
         if let Some(name) = inside.strip_prefix("env:") {
-<<<<<<< HEAD
-            return self.from_env(name, path, mark).map(Filled::Value);
-        }
-        if let Some(key) = inside.strip_prefix("stack.").and_then(identity_key) {
-            return self.from_stack(key, mark).map(Filled::Value);
-=======
             return self.env_value(name, path, mark).map(Filled::Value);
         }
         if let Some(key) = inside.strip_prefix("stack.").and_then(identity_key) {
             return self.stack_value(key, mark).map(Filled::Value);
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
         }
         if let Some(late) = Late::parse(inside) {
             self.late(late, path, mark);
@@ -218,11 +202,7 @@ impl Interpolation<'_> {
         None
     }
 
-<<<<<<< HEAD
-    fn from_env(&mut self, inside: &str, path: &Path, mark: Mark) -> Option<String> {
-=======
     fn env_value(&mut self, inside: &str, path: &Path, mark: Mark) -> Option<String> {
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
         let (name, default) = match inside.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (inside, None),
@@ -262,11 +242,7 @@ impl Interpolation<'_> {
         default.map(str::to_owned)
     }
 
-<<<<<<< HEAD
-    fn from_stack(&mut self, key: &'static str, mark: Mark) -> Option<String> {
-=======
     fn stack_value(&mut self, key: &'static str, mark: Mark) -> Option<String> {
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
         match self.stack.get(key) {
             Some(Some(value)) => return Some(value.clone()),
             // An environment that is not chosen does not repeat the name; the file has it.
@@ -330,27 +306,6 @@ impl Interpolation<'_> {
                 .iter()
                 .map(|key| format!("functions.{key}.arn")),
         );
-<<<<<<< HEAD
-        let meant = nearest(inside, known.iter().map(String::as_str));
-        meant
-            .map(|word| format!("did you mean `${{{word}}}`?"))
-            .unwrap_or_else(|| {
-                let forms = [
-                    "env:NAME",
-                    "stack.name",
-                    "api.url",
-                    "tables.KEY.name",
-                    "functions.KEY.name",
-                ];
-                format!(
-                    "variables are {}; write `$${{` for the two characters themselves",
-                    either(&forms)
-                )
-            })
-    }
-}
-
-=======
         match nearest(inside, known.iter().map(String::as_str)) {
             Some(word) => format!("did you mean `${{{word}}}`?"),
             None => UNKNOWN_HINT.to_owned(),
@@ -361,7 +316,6 @@ impl Interpolation<'_> {
 const UNKNOWN_HINT: &str = "variables are `env:NAME`, `stack.name`, `api.url`, `tables.KEY.name` and \
      `functions.KEY.name`; write `$${` for the two characters themselves";
 
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 enum Filled {
     Value(String),
     /// It stays as it is, for whoever can fill it in.

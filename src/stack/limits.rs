@@ -196,11 +196,7 @@ pub(crate) fn is_stage_variable_character(c: char) -> bool {
 /// The guide says 3 KB, the model 1,024 characters; the smaller is safe.
 pub(crate) const LOG_FORMAT: usize = 1024;
 
-<<<<<<< HEAD
-/// What CloudWatch Logs can keep, in days.
-=======
 /// How long log groups can keep what they get, in days.
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 pub(crate) const RETENTION_DAYS: &[u32] = &[
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,

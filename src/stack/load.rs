@@ -62,10 +62,7 @@ impl Secrets {
 }
 
 /// `stack.yaml` here, or in a parent up to the repository's root; without a repository, here only.
-<<<<<<< HEAD
-=======
 /// `start` is absolute: a relative path has no parents to look in.
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 pub fn find(start: &path::Path) -> Option<PathBuf> {
     let mut nearest = None;
     for folder in start.ancestors() {
@@ -324,23 +321,6 @@ fn locate(problem: Problem, tree: &Node) -> Found {
 
 /// Put a variable's name where a complaint repeats its value.
 fn veil(found: &mut Found, origins: &Origins) {
-<<<<<<< HEAD
-    // Shorter values are words like `dev`: hiding them would tear sentences apart and hide nothing.
-    const SHORT: usize = 4;
-    let mut secrets: Vec<_> = origins
-        .values()
-        .flatten()
-        .filter(|from| from.value.len() >= SHORT)
-        .collect();
-    secrets.sort_by_key(|from| std::cmp::Reverse(from.value.len()));
-    for from in secrets {
-        let name = format!("${{env:{}}}", from.name);
-        found.message = found.message.replace(&from.value, &name);
-        found.hint = found
-            .hint
-            .take()
-            .map(|hint| hint.replace(&from.value, &name));
-=======
     // A shorter value may be a part of any word: it is hidden where it is quoted by itself.
     const SHORT: usize = 4;
     let mut secrets: Vec<_> = origins.values().flatten().collect();
@@ -354,6 +334,5 @@ fn veil(found: &mut Found, origins: &Origins) {
         };
         found.message = found.message.replace(&value, &name);
         found.hint = found.hint.take().map(|hint| hint.replace(&value, &name));
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
     }
 }

@@ -7,10 +7,7 @@
 //! chosen environment, `interpolate.rs` fills in variables, `shape.rs` holds the tree against the schema
 //! that these types derive, serde makes a [`Stack`] of it, and `validate` checks what types cannot say.
 
-<<<<<<< HEAD
-=======
 mod hints;
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 mod interpolate;
 mod limits;
 mod load;
@@ -63,11 +60,7 @@ pub struct Stack {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Scalar>")]
     pub tags: BTreeMap<String, String>,
-<<<<<<< HEAD
-    /// DynamoDB tables, by the name that the rest of the file calls them.
-=======
     /// Tables, by the name that the rest of the file calls them.
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
     #[serde(default)]
     pub tables: IndexMap<String, TableDef>,
     /// Lambda functions, by the name that the rest of the file calls them.
@@ -143,11 +136,7 @@ pub struct KeyPair {
 #[serde(transparent)]
 pub struct Attribute(pub String);
 
-<<<<<<< HEAD
-/// The type of a key attribute, as DynamoDB spells it.
-=======
 /// The type of a key attribute, as the service spells it.
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AttributeType {
     S,

@@ -193,17 +193,10 @@ mod tests {
                     ("type", Value::Array(types)) => assert!(types.iter().all(Value::is_string)),
                     ("type", other) => panic!("{other} is not a type"),
                     ("properties" | "definitions", Value::Object(named)) => {
-<<<<<<< HEAD
-                        named.values().for_each(look)
-                    }
-                    ("anyOf" | "allOf" | "oneOf", Value::Array(several)) => {
-                        several.iter().for_each(look)
-=======
                         named.values().for_each(look);
                     }
                     ("anyOf" | "allOf" | "oneOf", Value::Array(several)) => {
                         several.iter().for_each(look);
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
                     }
                     ("items" | "additionalProperties", one) => look(one),
                     _ => {}

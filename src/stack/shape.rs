@@ -6,10 +6,7 @@
 
 use serde_json::Value as Json;
 
-<<<<<<< HEAD
-=======
 use super::hints::{lower_first, meant, remark};
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 use super::problem::{Found, Path};
 use super::tree::{Entry, Map, Mark, Node, Value};
 use super::words::{each, either, nearest};
@@ -307,21 +304,10 @@ fn wrong_kind(node: &Node, alternatives: &[Rule<'_>], path: &Path) -> Found {
     let hint = alternatives
         .iter()
         .find_map(|rule| spelling_hint(node, *rule));
-<<<<<<< HEAD
-    let at = match node.value {
-        // The place of a map or list in block style is its first key or dash, on another line.
-        Value::Map(_) | Value::List(_) => first_mark(node),
-        _ => node.at.clone(),
-    };
-    Found::error(Some(at), message).maybe(hint)
-}
-
-=======
     Found::error(Some(first_mark(node)), message).maybe(hint)
 }
 
 /// The place of a value; a map in block style has none of its own but its first key's.
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 fn first_mark(node: &Node) -> Mark {
     match &node.value {
         Value::Map(map) if node.at.is_empty() => map
@@ -361,63 +347,3 @@ fn spelling_hint(node: &Node, rule: Rule<'_>) -> Option<String> {
         _ => None,
     }
 }
-<<<<<<< HEAD
-
-/// The known key that a wrong one stands for: a near miss, or another tool's name for it.
-fn meant<'k>(key: &str, known: &'k serde_json::Map<String, Json>) -> Option<&'k str> {
-    const ELSEWHERE: &[(&str, &str)] = &[
-        ("env", "environment"),
-        ("variables", "environment"),
-        ("memorySize", "memory"),
-        ("functionName", "name"),
-        ("tableName", "name"),
-        ("roleName", "name"),
-        ("partitionKey", "key"),
-        ("hashKey", "key"),
-        ("primaryKey", "key"),
-        ("sortKey", "sort"),
-        ("rangeKey", "sort"),
-        ("gsi", "indexes"),
-        ("globalSecondaryIndexes", "indexes"),
-        ("pointInTimeRecovery", "recovery"),
-        ("deletionProtection", "deletion_protection"),
-        ("retentionInDays", "retention"),
-        ("stageName", "stage"),
-        ("routeSelectionExpression", "select"),
-        ("reservedConcurrency", "concurrency"),
-        ("permissions", "uses"),
-        ("authorizer", "auth"),
-        ("lambdas", "functions"),
-        ("code", "source"),
-    ];
-    ELSEWHERE
-        .iter()
-        .filter(|(theirs, _)| *theirs == key)
-        .find_map(|(_, ours)| known.get_key_value(*ours).map(|(ours, _)| ours.as_str()))
-        .or_else(|| nearest(key, known.keys().map(String::as_str)))
-}
-
-/// What to say about a key that deserves more than its nearest neighbour.
-fn remark(key: &str, path: &Path) -> Option<String> {
-    match (path.to_string().as_str(), key) {
-        ("auth", "jwt") => Some(
-            "a WebSocket API checks no tokens by itself: name the `function` that does".to_owned(),
-        ),
-        (_, "snapStart" | "snapstart") => {
-            Some("SnapStart does not exist for `provided` and `nodejs` runtimes".to_owned())
-        }
-        _ => None,
-    }
-}
-
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    match (chars.next(), chars.clone().next()) {
-        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
-            first.to_lowercase().chain(chars).collect()
-        }
-        _ => text.to_owned(),
-    }
-}
-=======
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7

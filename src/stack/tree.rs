@@ -149,21 +149,6 @@ fn overlay_entry(under: &mut Map, name: String, mut entry: Entry) {
         under.shift_remove(&name);
         return;
     }
-<<<<<<< HEAD
-    match under.get_mut(&name) {
-        Some(existing) => {
-            let scalar = !matches!(entry.node.value, Value::Map(_));
-            if scalar || existing.node.map().is_none() {
-                existing.key = entry.key;
-            }
-            existing.node.overlay(entry.node);
-        }
-        None => {
-            entry.node.drop_empty();
-            under.insert(name, entry);
-        }
-    }
-=======
     let Some(existing) = under.get_mut(&name) else {
         entry.node.drop_empty();
         under.insert(name, entry);
@@ -173,5 +158,4 @@ fn overlay_entry(under: &mut Map, name: String, mut entry: Entry) {
         existing.key = entry.key;
     }
     existing.node.overlay(entry.node);
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 }

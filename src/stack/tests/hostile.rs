@@ -1,10 +1,7 @@
 //! Files that nobody wrote on purpose, or somebody did.
 
-<<<<<<< HEAD
-=======
 use std::fmt::Write as _;
 
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 use proptest::prelude::*;
 
 use super::super::variables::expand;
@@ -25,11 +22,7 @@ fn an_alias_bomb_does_not_go_off() {
         .zip("abcdefgh".chars())
     {
         let nine = vec![format!("*{of}"); 9].join(", ");
-<<<<<<< HEAD
-        bomb += &format!("{name}: &{name} [{nine}]\n");
-=======
         writeln!(bomb, "{name}: &{name} [{nine}]").unwrap();
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
     }
     assert_eq!(
         only(&bomb),
@@ -47,11 +40,6 @@ fn deep_nesting_is_refused() {
         only(&format!("a: {}", "{b: ".repeat(1000))),
         "1:128 error: is nested deeper than 32 levels"
     );
-<<<<<<< HEAD
-    let blocks: String = (0..500)
-        .map(|depth| format!("{}a:\n", " ".repeat(depth)))
-        .collect();
-=======
     let blocks: Vec<String> = (0..500).map(|depth| " ".repeat(depth)).collect();
     let blocks = format!(
         "{}a:
@@ -61,7 +49,6 @@ fn deep_nesting_is_refused() {
 "
         )
     );
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
     assert_eq!(
         only(&blocks),
         "33:33 error: is nested deeper than 32 levels"
@@ -74,14 +61,10 @@ fn deep_nesting_is_refused() {
 
 #[test]
 fn floods_are_refused() {
-<<<<<<< HEAD
-    let keys: String = (0..60_000).map(|n| format!("k{n}: 1\n")).collect();
-=======
     let mut keys = String::new();
     for n in 0..60_000 {
         writeln!(keys, "k{n}: 1").unwrap();
     }
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
     assert_eq!(only(&keys), "25000:9 error: is larger than any stack file");
     assert_eq!(
         only(&"#".repeat(2_000_000)),
@@ -97,12 +80,8 @@ fn floods_are_refused() {
 
 #[test]
 fn many_comments_are_welcome() {
-<<<<<<< HEAD
-    let text = spoilt("api:\n", &format!("{}api:\n", "# a word\n".repeat(5_000)));
-=======
     let words = "  # a word\n".repeat(100);
     let text: String = GOOD.lines().flat_map(|line| [&words, line, "\n"]).collect();
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
     assert!(load(&text).is_ok());
 }
 
@@ -177,19 +156,11 @@ fn files_that_cannot_be_read() {
 /// Load, and render whatever comes of it.
 fn survives(text: &str) -> Result<(), TestCaseError> {
     let lines = text.matches('\n').count() + 1;
-<<<<<<< HEAD
-    let env = |name: &str| (name.len() % 2 == 0).then(|| "${api.url} {".to_owned());
-    for environment in [None, Some("dev")] {
-        match load_text(text, "stack.yaml", environment, &env) {
-            Ok(loaded) => {
-                let _: String = loaded.render_warnings(false);
-=======
     let env = |name: &str| (name.len().is_multiple_of(2)).then(|| "${api.url} {".to_owned());
     for environment in [None, Some("dev")] {
         match load_text(text, "stack.yaml", environment, &env) {
             Ok(loaded) => {
                 drop(loaded.render_warnings(false));
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
             }
             Err(problems) => {
                 prop_assert!(!problems.all.is_empty());
@@ -203,11 +174,7 @@ fn survives(text: &str) -> Result<(), TestCaseError> {
                     problems.render(false).starts_with("error: ")
                         || problems.render(false).starts_with("warning: ")
                 );
-<<<<<<< HEAD
-                let _: String = problems.render(true);
-=======
                 drop(problems.render(true));
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
             }
         }
     }
@@ -278,11 +245,7 @@ fn mutated() -> impl Strategy<Value = String> {
         for (start, length, scrap) in edits {
             let start = start.min(text.len());
             let end = (start + length % 12).min(text.len());
-<<<<<<< HEAD
-            let _: Vec<char> = text.splice(start..end, scrap.chars()).collect();
-=======
             drop(text.splice(start..end, scrap.chars()));
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
         }
         text.into_iter().collect()
     })
@@ -303,11 +266,7 @@ proptest! {
 
     /// Whatever an environment variable holds, the function gets exactly that.
     #[test]
-<<<<<<< HEAD
-    fn a_value_of_the_environment_arrives_as_it_is(value in "[$a{}:. é]{0,12}|.{0,20}") {
-=======
     fn a_value_of_the_environment_arrives_as_it_is(value in prop_oneof![prop::collection::vec(scrap(), 0..5).prop_map(|scraps| scraps.concat()), ".{0,20}"]) {
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
         let text = spoilt("environment: { LEVEL: info }", "environment: { VALUE: \"<${env:V}>\" }");
         let env = |name: &str| (name == "V").then(|| value.clone());
         let loaded = load_text(&text, "stack.yaml", None, &env).unwrap();

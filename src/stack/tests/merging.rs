@@ -106,11 +106,7 @@ fn a_problem_of_an_environment_is_told_once_and_there() {
     let text = with_environments("  dev:\n    region: nowhere\n");
     assert_eq!(
         complaints(&text, Some("dev"), &none),
-<<<<<<< HEAD
-        ["30:13 error: `nowhere` is not a region / a region looks like `us-east-1`"]
-=======
         ["31:13 error: `nowhere` is not a region / a region looks like `us-east-1`"]
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
     );
     assert_eq!(complaints(&text, None, &none), Vec::<String>::new());
 }
@@ -232,8 +228,6 @@ fn a_complaint_does_not_repeat_a_secret() {
 }
 
 #[test]
-<<<<<<< HEAD
-=======
 fn a_short_secret_is_not_repeated_either() {
     let text = spoilt("  stage: production\n", "  stage: \"${env:STAGE}\"\n");
     let env = |name: &str| (name == "STAGE").then(|| "a b".to_owned());
@@ -263,7 +257,6 @@ fn an_environment_that_is_not_chosen_needs_no_variables() {
 }
 
 #[test]
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 fn anchors_and_merge_keys_save_typing() {
     let text = spoilt(
         "  connect: { handler: connect }\n  disconnect: { handler: disconnect }\n",

@@ -2,10 +2,7 @@
 
 mod examples;
 mod hostile;
-<<<<<<< HEAD
-=======
 mod limits;
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 mod merging;
 mod wrong;
 

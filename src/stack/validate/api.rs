@@ -63,11 +63,7 @@ impl Checks<'_> {
         match expression.map(select::read) {
             None | Some(Ok(select::Reads::Message)) => {}
             Some(Err(refusal)) => {
-<<<<<<< HEAD
-                self.push(Problem::error(here, refusal.message).maybe(refusal.hint))
-=======
                 self.push(Problem::error(here, refusal.message).maybe(refusal.hint));
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
             }
             Some(Ok(select::Reads::Nothing)) => {
                 let written = expression.unwrap_or_default();

@@ -145,13 +145,8 @@ impl Checks<'_> {
         if let Some(timeout) = &function.timeout {
             self.function_timeout(key, timeout);
         }
-<<<<<<< HEAD
-        let long = |text: &&String| text.chars().count() > limits::DESCRIPTION_FUNCTION;
-        if function.description.as_ref().filter(long).is_some() {
-=======
         let long = |text: &String| text.chars().count() > limits::DESCRIPTION_FUNCTION;
         if function.description.as_ref().is_some_and(long) {
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
             let message = format!(
                 "a function's description has at most {} characters",
                 limits::DESCRIPTION_FUNCTION

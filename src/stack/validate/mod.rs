@@ -222,13 +222,8 @@ impl Checks<'_> {
                 Some(first) => {
                     let message =
                         format!("{what}s `{first}` and `{key}` would both be called `{name}`");
-<<<<<<< HEAD
-                    let named = at([section, &key, "name"]);
-                    self.error(named, message);
-=======
                     let place = at([section, &key, "name"]);
                     self.error(place, message);
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
                 }
                 None => {
                     seen.insert(name, key);

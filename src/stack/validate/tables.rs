@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-//! Tables: names, keys, indexes and what DynamoDB takes of each.
-=======
 //! Tables: names, keys, indexes and what the service takes of each.
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
 
 use std::collections::BTreeMap;
 
@@ -242,11 +238,7 @@ fn keyed<'a>(key: &str, table: &'a TableDef) -> Vec<Keyed<'a>> {
             path,
             of,
             attribute,
-<<<<<<< HEAD
-        })
-=======
         });
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
     };
     let own = at(["tables", key, "key"]);
     let of = format!("the key of `{key}`");

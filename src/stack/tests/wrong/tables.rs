@@ -176,8 +176,6 @@ const CASES: &[Case] = &[
     ),
     (
         "    key: messageId\n",
-<<<<<<< HEAD
-=======
         "    key: messageId\n    ttl: until\n    indexes: { by-x: { key: messageId:N, sort: until } }\n",
         &[
             "10:10 error: `until` says when an item expires, so it is a number, and index `by-x` has it as a string / write `until:N` there",
@@ -186,7 +184,6 @@ const CASES: &[Case] = &[
     ),
     (
         "    key: messageId\n",
->>>>>>> 109c7485a4acaba447086c5da5f433d8f55569c7
         "    key: messageId\n    indexes: { by-x: { key: x, sort: x }, i: y }\n",
         &[
             "10:38 error: `x` cannot be both partition and sort key",
