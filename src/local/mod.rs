@@ -255,7 +255,7 @@ impl World {
 
     pub(crate) fn tell(&self, happening: Happening) {
         // Nobody watching is the usual case.
-        let _: Result<usize, _> = self.happenings.send(happening);
+        drop(self.happenings.send(happening));
     }
 }
 

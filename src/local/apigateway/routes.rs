@@ -12,7 +12,10 @@ const MEMBERS: &[Member] = &[
     ("target", Is::Text(0, 128)),
     ("apiKeyRequired", Is::Bool),
     ("authorizationScopes", Is::Texts),
-    ("authorizationType", Is::OneOf(&["NONE", "AWS_IAM", "CUSTOM", "JWT"])),
+    (
+        "authorizationType",
+        Is::OneOf(&["NONE", "AWS_IAM", "CUSTOM", "JWT"]),
+    ),
     ("authorizerId", Is::Text(0, 64)),
     ("modelSelectionExpression", Is::Text(0, 128)),
     ("operationName", Is::Text(0, 64)),

@@ -71,7 +71,10 @@ impl ApiGateway {
         let state = locked(&self.state);
         let api = state.apis.get(api_id)?;
         let settings = api.stages.get(stage)?;
-        let snapshot = &api.deployments.get(text(settings, "deploymentId"))?.snapshot;
+        let snapshot = &api
+            .deployments
+            .get(text(settings, "deploymentId"))?
+            .snapshot;
         Some(Served {
             api_id: api_id.to_owned(),
             stage: stage.to_owned(),

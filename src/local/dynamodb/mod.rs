@@ -68,7 +68,7 @@ pub(crate) async fn answer(
 /// Deletes items whose TTL has passed.
 pub(crate) async fn sweep(world: &Arc<World>) {
     // A sweep that fails is made up for by the next.
-    let _: Result<_, _> = blocking(world, |world| world.dynamodb.engine.sweep_ttl().is_ok()).await;
+    drop(blocking(world, |world| world.dynamodb.engine.sweep_ttl()).await);
 }
 
 /// Every table with its tags, for the tagging API.
@@ -123,7 +123,11 @@ fn perform(world: &World, operation: &str, body: &[u8]) -> Result<Value, Refusal
             "TableMaxReadCapacityUnits": 40_000, "TableMaxWriteCapacityUnits": 40_000,
         })),
         "DescribeEndpoints" => {
-            let address = world.address.get().map(ToString::to_string).unwrap_or_default();
+            let address = world
+                .address
+                .get()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             Ok(json!({ "Endpoints": [{ "Address": address, "CachePeriodInMinutes": 1440 }] }))
         }
         "ListStreams" | "DescribeStream" | "GetShardIterator" | "GetRecords" => {
@@ -158,7 +162,10 @@ fn table_name(body: &Object) -> Result<String, Refusal> {
 }
 
 fn save(world: &World, states: &States) -> Result<(), Refusal> {
-    world.store.save(FILE, states).map_err(|e| wire::unsaved(&e))
+    world
+        .store
+        .save(FILE, states)
+        .map_err(|e| wire::unsaved(&e))
 }
 
 fn table_arn(region: &str, name: &str) -> String {
@@ -176,7 +183,11 @@ fn refuse(code: &str, message: impl Into<String>) -> Refusal {
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "com.amazon.coral.validate#ValidationException", message)
+    Refusal::new(
+        400,
+        "com.amazon.coral.validate#ValidationException",
+        message,
+    )
 }
 
 fn in_use(message: &str) -> Refusal {
