@@ -1,5 +1,7 @@
 //! The local cloud's control planes, asked by the real SDK clients over loopback.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -125,7 +125,7 @@ struct Call {
 enum CallBody {
     Read(Bytes),
     /// Lambda's router reads its own.
-    Whole(Request),
+    Whole(Box<Request>),
 }
 
 impl Call {
@@ -145,7 +145,10 @@ impl Call {
                 uri,
                 headers,
             };
-            return Ok((call, CallBody::Whole(Request::from_parts(parts, body))));
+            return Ok((
+                call,
+                CallBody::Whole(Box::new(Request::from_parts(parts, body))),
+            ));
         }
         let body = axum::body::to_bytes(body, BODY_LIMIT)
             .await
@@ -191,7 +194,7 @@ impl Edge {
             return protocol.refuse(request_id, &refusal);
         }
         match body {
-            CallBody::Whole(request) => forward(&self.lambda, request).await,
+            CallBody::Whole(request) => forward(&self.lambda, *request).await,
             CallBody::Read(body) => match self.dispatch(call, &body).await {
                 Ok(reply) => protocol.reply(&call.operation, request_id, &reply),
                 Err(refusal) => protocol.refuse(request_id, &refusal),
@@ -472,6 +475,9 @@ mod tests {
 
     use super::*;
 
+    /// Method, path, headers, and the service they mean.
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Option<Service>);
+
     fn request(method: &str, uri: &str, headers: &[(&str, &str)]) -> Request {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
@@ -490,7 +496,7 @@ mod tests {
             "authorization",
             "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0",
         );
-        let cases: &[(&str, &str, &[(&str, &str)], Option<Service>)] = &[
+        let cases: &[Case] = &[
             (
                 "POST",
                 "/",

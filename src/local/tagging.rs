@@ -79,14 +79,14 @@ fn select(all: Vec<(String, Tags)>, body: &Object) -> Result<Value, Refusal> {
     let page: Vec<(String, Tags)> = rest.by_ref().take(size).collect();
     let last = page.last().map(|(arn, _)| URL_SAFE_NO_PAD.encode(arn));
     let token = last.filter(|_| rest.peek().is_some()).unwrap_or_default();
-    let list: Vec<Value> = page
+    let found: Vec<Value> = page
         .into_iter()
         .map(|(arn, tags)| {
             let tags = tags.iter().map(|(k, v)| json!({ "Key": k, "Value": v }));
             json!({ "ResourceARN": arn, "Tags": tags.collect::<Vec<_>>() })
         })
         .collect();
-    Ok(json!({ "ResourceTagMappingList": list, "PaginationToken": token }))
+    Ok(json!({ "ResourceTagMappingList": found, "PaginationToken": token }))
 }
 
 /// Key and values: every filter must hold, and a filter holds with any of its values, or any at all without.

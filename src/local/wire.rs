@@ -80,7 +80,7 @@ impl Protocol {
 
 /// A refusal as rest-json services give it: the code in a header, the message in the body.
 pub(crate) fn rest_json(refusal: &Refusal) -> Response {
-    let mut body = refusal.more.clone();
+    let mut body = Object::clone(&refusal.more);
     body.insert("message".to_owned(), refusal.message.clone().into());
     let mut response = json(refusal.status, "application/json", Some(&body.into()));
     if let Ok(code) = HeaderValue::from_str(&refusal.code) {
@@ -95,7 +95,7 @@ fn json_refusal(version: &str, refusal: &Refusal) -> Response {
     if !refusal.message.is_empty() {
         body.insert("message".to_owned(), refusal.message.clone().into());
     }
-    body.extend(refusal.more.clone());
+    body.extend(Object::clone(&refusal.more));
     let kind = format!("application/x-amz-json-{version}");
     json(refusal.status, &kind, Some(&body.into()))
 }

@@ -74,7 +74,7 @@ pub(super) fn update(api: &mut Api, id: &str, body: &Object) -> Result<Reply, Re
         ],
     );
     check(api, id, &about)?;
-    api.route_mut(id)?.about = about.clone();
+    api.route_mut(id)?.about.clone_from(&about);
     Ok(Reply::ok(about))
 }
 

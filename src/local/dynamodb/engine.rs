@@ -129,7 +129,7 @@ fn refusal(error: DynoxideError, operation: &str) -> Refusal {
     // What a client needs beside the message, such as a transaction's reasons.
     if let Ok(Value::Object(members)) = serde_json::from_str::<Value>(&error.to_json()) {
         let known = ["__type", "message", "Message"];
-        refusal.more = members
+        *refusal.more = members
             .into_iter()
             .filter(|(name, _)| !known.contains(&name.as_str()))
             .collect::<Object>();

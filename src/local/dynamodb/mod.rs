@@ -1,4 +1,4 @@
-//! DynamoDB (awsJson 1.0): items by `dynoxide`, and around it how AWS's tables come, change and go.
+//! `DynamoDB` (awsJson 1.0): items by `dynoxide`, and around it how AWS's tables come, change and go.
 //!
 //! In: calls. Out: what the engine answers, with ARNs of the cloud's region and with the table states, cooldowns and
 //! refusals that the engine leaves out. Never: an item read or written here.
@@ -87,7 +87,7 @@ pub(crate) async fn tagged(
     .await?
 }
 
-/// SQLite blocks, so its work leaves the serving threads.
+/// `SQLite` blocks, so its work leaves the serving threads.
 async fn blocking<T: Send + 'static>(
     world: &Arc<World>,
     work: impl FnOnce(&World) -> T + Send + 'static,
@@ -172,12 +172,12 @@ fn table_arn(region: &str, name: &str) -> String {
     format!("arn:aws:dynamodb:{region}:{}:table/{name}", super::ACCOUNT)
 }
 
-/// How DynamoDB spells its own errors.
+/// How the service spells its own errors.
 fn error(code: &str) -> String {
     format!("com.amazonaws.dynamodb.v20120810#{code}")
 }
 
-/// DynamoDB's client errors are all 400, not-found and throttling included.
+/// The service's client errors are all 400, not-found and throttling included.
 fn refuse(code: &str, message: impl Into<String>) -> Refusal {
     Refusal::new(400, error(code), message)
 }

@@ -98,7 +98,7 @@ fn raw_ttl(world: &World, name: &str) -> Result<Value, Refusal> {
     Ok(reply["TimeToLiveDescription"].clone())
 }
 
-/// TagResource and UntagResource. A change locks the table's tags for a moment; a replay changes nothing and is free.
+/// `TagResource` and `UntagResource`. A change locks the table's tags for a moment; a replay changes nothing and is free.
 pub(super) fn tag(world: &World, operation: &str, body: &Object) -> Result<Value, Refusal> {
     let arn = body
         .get("ResourceArn")

@@ -20,7 +20,7 @@ const PROTECTION_COOLDOWN: Duration = Duration::from_secs(15);
 
 const INDEXES: usize = 20;
 
-/// Concerns of UpdateTable that each want a call of their own. Throughput belongs to the billing mode.
+/// Concerns of `UpdateTable` that each want a call of their own. Throughput belongs to the billing mode.
 const CONCERNS: &[&[&str]] = &[
     &["BillingMode", "ProvisionedThroughput", "OnDemandThroughput"],
     &["DeletionProtectionEnabled"],
@@ -145,7 +145,7 @@ fn drop_nulls(table: &mut Value) {
     }
 }
 
-/// What DescribeTable says of a table's own key; nothing for the key that AWS owns.
+/// What `DescribeTable` says of a table's own key; nothing for the key that AWS owns.
 fn sse(body: &Object, region: &str) -> Option<Value> {
     let wanted = body.get("SSESpecification")?;
     if wanted["Enabled"] != true {
@@ -192,7 +192,7 @@ pub(super) fn update(world: &World, body: &Object) -> Result<Value, Refusal> {
             state.updating_until = now + world.realism.table_create;
         }
     }
-    let status = state.status(now);
+    let updating = state.status(now) == Status::Updating;
     states.tables.insert(name.clone(), state);
     save(world, &states)?;
     // The answer shows the old values, as AWS's does; only an index that comes or goes is already there.
@@ -201,8 +201,8 @@ pub(super) fn update(world: &World, body: &Object) -> Result<Value, Refusal> {
     } else {
         before
     };
-    if status == Status::Updating {
-        table["TableStatus"] = status.word().into();
+    if updating {
+        table["TableStatus"] = Status::Updating.word().into();
     }
     Ok(json!({ "TableDescription": table }))
 }

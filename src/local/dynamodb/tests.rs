@@ -12,7 +12,7 @@ fn ok(world: &World, operation: &str, body: &Value) -> Value {
     call(world, operation, body).unwrap()
 }
 
-/// The code's last part and the text; DynamoDB's refusals are all 400.
+/// The code's last part and the text; the service's refusals are all 400.
 fn refused(world: &World, operation: &str, body: &Value) -> (String, String) {
     let refusal = call(world, operation, body).unwrap_err();
     assert_eq!(refusal.status, 400);

@@ -220,7 +220,7 @@ fn describe(role: &Role) -> Value {
     about
 }
 
-/// As ListRoles shows it: without tags and boundary.
+/// As `ListRoles` shows it: without tags and boundary.
 fn summarize(role: &Role) -> Value {
     let mut about = json!({
         "Path": role.path,

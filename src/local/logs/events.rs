@@ -182,7 +182,7 @@ fn put(world: &World, group: &str, body: &Object) -> Result<Value, Refusal> {
         .into_iter()
         .filter(|(at, _)| (old..=new).contains(at))
     {
-        stream.push(at, now, line);
+        stream.push(at, now, &line);
     }
     world.logs.touch();
     let mut reply = json!({ "nextSequenceToken": stream.count.to_string() });
