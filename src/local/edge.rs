@@ -45,14 +45,13 @@ pub(super) async fn serve(
     axum::serve(listener, service)
         .with_graceful_shutdown(async move {
             // An error means that the cloud was dropped, which is a stop too.
-            let _: Result<_, _> = stopped.wait_for(|stopped| *stopped).await;
+            drop(stopped.wait_for(|stopped| *stopped).await);
         })
         .await
 }
 
 fn router(world: Arc<World>) -> Router {
-    let data =
-        websocket::router(Arc::clone(&world)).merge(connections::router(Arc::clone(&world)));
+    let data = websocket::router(Arc::clone(&world)).merge(connections::router(Arc::clone(&world)));
     let edge = Edge {
         lambda: lambda::router(Arc::clone(&world)),
         data,
@@ -126,14 +125,17 @@ struct Call {
 enum CallBody {
     Read(Bytes),
     /// Lambda's router reads its own.
-    Whole(Request),
+    Whole(Box<Request>),
 }
 
 impl Call {
     async fn read(service: Service, request: Request) -> Result<(Self, CallBody), Refusal> {
         let (parts, body) = request.into_parts();
-        let (method, uri, headers) =
-            (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
+        let (method, uri, headers) = (
+            parts.method.clone(),
+            parts.uri.clone(),
+            parts.headers.clone(),
+        );
         if service == Service::Lambda {
             let call = Self {
                 operation: lambda_operation(&method, uri.path()),
@@ -143,7 +145,10 @@ impl Call {
                 uri,
                 headers,
             };
-            return Ok((call, CallBody::Whole(Request::from_parts(parts, body))));
+            return Ok((
+                call,
+                CallBody::Whole(Box::new(Request::from_parts(parts, body))),
+            ));
         }
         let body = axum::body::to_bytes(body, BODY_LIMIT)
             .await
@@ -189,7 +194,7 @@ impl Edge {
             return protocol.refuse(request_id, &refusal);
         }
         match body {
-            CallBody::Whole(request) => forward(&self.lambda, request).await,
+            CallBody::Whole(request) => forward(&self.lambda, *request).await,
             CallBody::Read(body) => match self.dispatch(call, &body).await {
                 Ok(reply) => protocol.reply(&call.operation, request_id, &reply),
                 Err(refusal) => protocol.refuse(request_id, &refusal),
@@ -341,9 +346,7 @@ impl Service {
 
     fn throttled(self) -> Refusal {
         match self {
-            Self::ApiGateway => {
-                Refusal::new(429, "TooManyRequestsException", "Too Many Requests")
-            }
+            Self::ApiGateway => Refusal::new(429, "TooManyRequestsException", "Too Many Requests"),
             Self::Lambda => Refusal::new(429, "TooManyRequestsException", "Rate exceeded")
                 .with("Type", "User")
                 .with("Reason", "CallerRateLimitExceeded"),
@@ -381,10 +384,9 @@ fn limit(service: Service, operation: &str) -> Option<(&'static str, Limit)> {
         (Service::Lambda, "GetPolicy") => Some(("lambda:GetPolicy", per_second(15))),
         (Service::Lambda, _) => Some(("lambda", per_second(15))),
         (Service::DynamoDb, "TagResource") => Some(("dynamodb:TagResource", per_second(5))),
-        (
-            Service::DynamoDb | Service::Logs | Service::Tagging | Service::Iam | Service::Sts,
-            _,
-        ) => None,
+        (Service::DynamoDb | Service::Logs | Service::Tagging | Service::Iam | Service::Sts, _) => {
+            None
+        }
     }
 }
 
@@ -473,6 +475,9 @@ mod tests {
 
     use super::*;
 
+    /// Method, path, headers, and the service they mean.
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Option<Service>);
+
     fn request(method: &str, uri: &str, headers: &[(&str, &str)]) -> Request {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
@@ -483,14 +488,27 @@ mod tests {
 
     #[test]
     fn each_service_is_told_by_its_request() {
-        let form = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        let form = (
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8",
+        );
         let sts = (
             "authorization",
             "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0",
         );
-        let cases: &[(&str, &str, &[(&str, &str)], Option<Service>)] = &[
-            ("POST", "/", &[("x-amz-target", "DynamoDB_20120810.PutItem")], Some(Service::DynamoDb)),
-            ("POST", "/", &[("x-amz-target", "Logs_20140328.PutLogEvents")], Some(Service::Logs)),
+        let cases: &[Case] = &[
+            (
+                "POST",
+                "/",
+                &[("x-amz-target", "DynamoDB_20120810.PutItem")],
+                Some(Service::DynamoDb),
+            ),
+            (
+                "POST",
+                "/",
+                &[("x-amz-target", "Logs_20140328.PutLogEvents")],
+                Some(Service::Logs),
+            ),
             ("POST", "/", &[form], Some(Service::Iam)),
             ("POST", "/", &[form, sts], Some(Service::Sts)),
             ("GET", "/v2/apis", &[], Some(Service::ApiGateway)),
@@ -503,7 +521,11 @@ mod tests {
         ];
         for (method, uri, headers, service) in cases {
             let request = request(method, uri, headers);
-            assert_eq!(Service::of("127.0.0.1", &request), *service, "{method} {uri}");
+            assert_eq!(
+                Service::of("127.0.0.1", &request),
+                *service,
+                "{method} {uri}"
+            );
         }
         let by_host = request("GET", "/v2/apis", &[]);
         assert_eq!(Service::of("a1.execute-api.localhost", &by_host), None);
@@ -522,15 +544,25 @@ mod tests {
             ("", false),
         ] {
             let request = request("GET", "/", &[("host", host_header)]);
-            assert_eq!(is_local(host(request.headers(), request.uri())), local, "{host_header}");
+            assert_eq!(
+                is_local(host(request.headers(), request.uri())),
+                local,
+                "{host_header}"
+            );
         }
     }
 
     #[test]
     fn lambda_operations_have_their_names() {
         let name = |method, path| lambda_operation(&method, path);
-        assert_eq!(name(Method::POST, "/2015-03-31/functions/f/invocations"), "Invoke");
+        assert_eq!(
+            name(Method::POST, "/2015-03-31/functions/f/invocations"),
+            "Invoke"
+        );
         assert_eq!(name(Method::GET, "/2015-03-31/functions/"), "ListFunctions");
-        assert_eq!(name(Method::POST, "/2017-03-31/tags/arn%3Aaws"), "TagResource");
+        assert_eq!(
+            name(Method::POST, "/2017-03-31/tags/arn%3Aaws"),
+            "TagResource"
+        );
     }
 }

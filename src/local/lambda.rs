@@ -12,7 +12,10 @@ use super::store::Store;
 pub(crate) struct Lambda;
 
 impl Lambda {
-    #[expect(clippy::unnecessary_wraps, reason = "the hook that the real module fills")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "the hook that the real module fills"
+    )]
     pub(crate) fn open(_: &Store) -> io::Result<Self> {
         Ok(Self)
     }

@@ -61,7 +61,7 @@ pub struct Options {
 /// Whether things happen at once, or as slowly and as grudgingly as on AWS.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Realism {
-    /// From CreateRole until Lambda may assume the role.
+    /// From `CreateRole` until Lambda may assume the role.
     pub role_propagation: Duration,
     /// A new function's `Pending`, and an updated one's `InProgress`.
     pub function_pending: Duration,
@@ -107,10 +107,10 @@ impl Realism {
         function_update: Duration::from_millis(1500),
         table_create: Duration::from_secs(4),
         table_create_indexed: Duration::from_secs(16),
-        index_create: Duration::from_secs(8 * 60),
+        index_create: Duration::from_mins(8),
         table_delete: Duration::from_secs(4),
         recovery_available: Duration::from_secs(2),
-        ttl_interval: Duration::from_secs(31 * 60),
+        ttl_interval: Duration::from_mins(31),
         write_conflicts: true,
         throttles: true,
         api_write: Duration::from_millis(80),
@@ -255,7 +255,7 @@ impl World {
 
     pub(crate) fn tell(&self, happening: Happening) {
         // Nobody watching is the usual case.
-        let _: Result<usize, _> = self.happenings.send(happening);
+        drop(self.happenings.send(happening));
     }
 }
 
@@ -266,7 +266,7 @@ const HAPPENINGS: usize = 4096;
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// How often items past their TTL are removed. AWS takes days; a laptop should show it within a coffee.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 
 /// How long a shutdown waits for requests in flight.
 const GRACE: Duration = Duration::from_secs(3);

@@ -9,7 +9,7 @@ use super::refusal::Refusal;
 use super::wire::{self, Reply};
 use super::{ACCOUNT, World};
 
-const SESSION: Duration = Duration::from_secs(3600);
+const SESSION: Duration = Duration::from_hours(1);
 
 pub(crate) fn answer(
     world: &World,

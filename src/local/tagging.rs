@@ -69,21 +69,24 @@ fn select(all: Vec<(String, Tags)>, body: &Object) -> Result<Value, Refusal> {
         .filter(|(arn, _)| after.as_ref().is_none_or(|after| arn > after))
         .filter(|(arn, _)| wanted.is_empty() || wanted.contains(&arn.as_str()))
         .filter(|(arn, _)| types.is_empty() || types.iter().any(|t| is_of_type(arn, t)))
-        .filter(|(_, tags)| filters.iter().all(|(key, values)| {
-            tags.get(key).is_some_and(|tag| values.is_empty() || values.contains(tag))
-        }))
+        .filter(|(_, tags)| {
+            filters.iter().all(|(key, values)| {
+                tags.get(key)
+                    .is_some_and(|tag| values.is_empty() || values.contains(tag))
+            })
+        })
         .peekable();
     let page: Vec<(String, Tags)> = rest.by_ref().take(size).collect();
     let last = page.last().map(|(arn, _)| URL_SAFE_NO_PAD.encode(arn));
     let token = last.filter(|_| rest.peek().is_some()).unwrap_or_default();
-    let list: Vec<Value> = page
+    let found: Vec<Value> = page
         .into_iter()
         .map(|(arn, tags)| {
             let tags = tags.iter().map(|(k, v)| json!({ "Key": k, "Value": v }));
             json!({ "ResourceARN": arn, "Tags": tags.collect::<Vec<_>>() })
         })
         .collect();
-    Ok(json!({ "ResourceTagMappingList": list, "PaginationToken": token }))
+    Ok(json!({ "ResourceTagMappingList": found, "PaginationToken": token }))
 }
 
 /// Key and values: every filter must hold, and a filter holds with any of its values, or any at all without.
@@ -96,7 +99,9 @@ fn filters(body: &Object) -> Result<Vec<(String, Vec<String>)>, Refusal> {
     given
         .into_iter()
         .map(|filter| {
-            let key = filter["Key"].as_str().ok_or_else(|| invalid("A tag filter needs a Key"))?;
+            let key = filter["Key"]
+                .as_str()
+                .ok_or_else(|| invalid("A tag filter needs a Key"))?;
             let values = texts(filter.get("Values")).into_iter().map(str::to_owned);
             Ok((key.to_owned(), values.collect()))
         })
@@ -130,15 +135,24 @@ fn is_of_type(arn: &str, wanted: &str) -> bool {
         Some((wanted_service, kind)) => {
             let stage = resource.contains("/stages/");
             let own = resource.split([':', '/']).next().unwrap_or_default();
-            let fits = if kind == "apis" { own == kind && !stage } else { own == kind };
-            wanted_service == service && (fits || (stage && matches!(kind, "stages" | "apis/stages")))
+            let fits = if kind == "apis" {
+                own == kind && !stage
+            } else {
+                own == kind
+            };
+            wanted_service == service
+                && (fits || (stage && matches!(kind, "stages" | "apis/stages")))
         }
     }
 }
 
 fn texts(value: Option<&Value>) -> Vec<&str> {
     let items = value.and_then(Value::as_array);
-    items.into_iter().flatten().filter_map(Value::as_str).collect()
+    items
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 fn invalid(message: &str) -> Refusal {
@@ -151,21 +165,41 @@ mod tests {
 
     fn all() -> Vec<(String, Tags)> {
         let tags = |pairs: &[(&str, &str)]| -> Tags {
-            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+            pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+                .collect()
         };
         vec![
-            ("arn:aws:apigateway:r::/apis/a".to_owned(), tags(&[("s", "one"), ("t", "x")])),
-            ("arn:aws:apigateway:r::/apis/a/stages/p".to_owned(), tags(&[("s", "one")])),
-            ("arn:aws:dynamodb:r:0:table/T".to_owned(), tags(&[("s", "two")])),
-            ("arn:aws:lambda:r:0:function:f".to_owned(), tags(&[("s", "one")])),
+            (
+                "arn:aws:apigateway:r::/apis/a".to_owned(),
+                tags(&[("s", "one"), ("t", "x")]),
+            ),
+            (
+                "arn:aws:apigateway:r::/apis/a/stages/p".to_owned(),
+                tags(&[("s", "one")]),
+            ),
+            (
+                "arn:aws:dynamodb:r:0:table/T".to_owned(),
+                tags(&[("s", "two")]),
+            ),
+            (
+                "arn:aws:lambda:r:0:function:f".to_owned(),
+                tags(&[("s", "one")]),
+            ),
         ]
     }
 
     fn arns(body: &Value) -> (Vec<String>, String) {
         let reply = select(all(), body.as_object().unwrap()).unwrap();
         let list = reply["ResourceTagMappingList"].as_array().unwrap();
-        let arns = list.iter().map(|r| r["ResourceARN"].as_str().unwrap().to_owned());
-        (arns.collect(), reply["PaginationToken"].as_str().unwrap().to_owned())
+        let arns = list
+            .iter()
+            .map(|r| r["ResourceARN"].as_str().unwrap().to_owned());
+        (
+            arns.collect(),
+            reply["PaginationToken"].as_str().unwrap().to_owned(),
+        )
     }
 
     #[test]
@@ -174,8 +208,14 @@ mod tests {
             (json!({}), 4),
             (json!({"TagFilters": [{"Key": "s"}]}), 4),
             (json!({"TagFilters": [{"Key": "s", "Values": ["one"]}]}), 3),
-            (json!({"TagFilters": [{"Key": "s", "Values": ["one", "two"]}, {"Key": "t"}]}), 1),
-            (json!({"ResourceTypeFilters": ["lambda:function", "dynamodb"]}), 2),
+            (
+                json!({"TagFilters": [{"Key": "s", "Values": ["one", "two"]}, {"Key": "t"}]}),
+                1,
+            ),
+            (
+                json!({"ResourceTypeFilters": ["lambda:function", "dynamodb"]}),
+                2,
+            ),
             (json!({"ResourceTypeFilters": ["apigateway:apis"]}), 1),
             (json!({"ResourceTypeFilters": ["apigateway"]}), 2),
             (json!({"TagFilters": [{"Key": "S"}]}), 0),

@@ -7,7 +7,7 @@ use axum::Router;
 use super::World;
 
 #[derive(Default)]
-pub(crate) struct Sockets;
+pub(crate) struct Sockets(());
 
 impl Sockets {
     #[expect(clippy::unused_self, reason = "the hook that the real module fills")]

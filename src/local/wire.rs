@@ -80,7 +80,7 @@ impl Protocol {
 
 /// A refusal as rest-json services give it: the code in a header, the message in the body.
 pub(crate) fn rest_json(refusal: &Refusal) -> Response {
-    let mut body = refusal.more.clone();
+    let mut body = Object::clone(&refusal.more);
     body.insert("message".to_owned(), refusal.message.clone().into());
     let mut response = json(refusal.status, "application/json", Some(&body.into()));
     if let Ok(code) = HeaderValue::from_str(&refusal.code) {
@@ -95,7 +95,7 @@ fn json_refusal(version: &str, refusal: &Refusal) -> Response {
     if !refusal.message.is_empty() {
         body.insert("message".to_owned(), refusal.message.clone().into());
     }
-    body.extend(refusal.more.clone());
+    body.extend(Object::clone(&refusal.more));
     let kind = format!("application/x-amz-json-{version}");
     json(refusal.status, &kind, Some(&body.into()))
 }
@@ -118,12 +118,7 @@ fn respond(status: u16, kind: &str, body: String) -> Response {
     response
 }
 
-fn query_reply(
-    namespace: &str,
-    operation: &str,
-    request_id: &str,
-    body: Option<&Value>,
-) -> String {
+fn query_reply(namespace: &str, operation: &str, request_id: &str, body: Option<&Value>) -> String {
     let mut text = String::new();
     let mut doc = XmlWriter::new(&mut text);
     let (outer, inner) = (format!("{operation}Response"), format!("{operation}Result"));
@@ -235,7 +230,8 @@ mod tests {
 
     #[test]
     fn query_nests_objects_and_lists_and_escapes_text() {
-        let body = json!({"Role": {"Name": "a<b", "Tags": [{"Key": "k", "Value": ""}], "Gone": null}});
+        let body =
+            json!({"Role": {"Name": "a<b", "Tags": [{"Key": "k", "Value": ""}], "Gone": null}});
         assert_eq!(
             query_reply("urn:x", "GetRole", "id", Some(&body)),
             "<GetRoleResponse xmlns=\"urn:x\"><GetRoleResult><Role><Name>a&lt;b</Name>\
@@ -246,7 +242,10 @@ mod tests {
 
     #[test]
     fn times_and_ids_look_like_amazons() {
-        assert_eq!(iso(Duration::from_secs(1_700_000_000)), "2023-11-14T22:13:20Z");
+        assert_eq!(
+            iso(Duration::from_secs(1_700_000_000)),
+            "2023-11-14T22:13:20Z"
+        );
         assert_eq!(request_id().len(), 36);
         assert_eq!(short_id(10).len(), 10);
     }

@@ -1,4 +1,4 @@
-//! The account's one CloudWatch role, shared by all of its APIs.
+//! The account's one role for `CloudWatch`, shared by all of its APIs.
 
 use serde_json::{Value, json};
 
@@ -36,9 +36,9 @@ pub(super) fn update(world: &World, body: &Object) -> Result<Reply, Refusal> {
                 }
                 role = Some(value.to_owned()).filter(|value| !value.is_empty());
             }
-            (op, path) => {
+            (other, at) => {
                 return Err(bad(format!(
-                    "Invalid patch operation {op} on {path}: only replace of /cloudwatchRoleArn"
+                    "Invalid patch operation {other} on {at}: only replace of /cloudwatchRoleArn"
                 )));
             }
         }

@@ -56,7 +56,10 @@ pub(super) fn create(
         about.insert(name.to_owned(), value);
     }
     for (name, value) in [
-        ("apiKeySelectionExpression", Value::from("$request.header.x-api-key")),
+        (
+            "apiKeySelectionExpression",
+            Value::from("$request.header.x-api-key"),
+        ),
         ("disableExecuteApiEndpoint", false.into()),
         ("ipAddressType", "ipv4".into()),
         ("tags", Object::new().into()),
@@ -101,7 +104,10 @@ fn check_selection(about: &Object) -> Result<(), Refusal> {
 }
 
 fn refuse_http_only(body: &Object) -> Result<(), Refusal> {
-    match HTTP_ONLY.iter().find(|name| body.get(**name).is_some_and(|v| !v.is_null())) {
+    match HTTP_ONLY
+        .iter()
+        .find(|name| body.get(**name).is_some_and(|v| !v.is_null()))
+    {
         Some(name) => Err(bad(format!("{name} is only supported for HTTP APIs"))),
         None => Ok(()),
     }

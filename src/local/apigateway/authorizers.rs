@@ -97,10 +97,17 @@ fn check(about: &Object) -> Result<(), Refusal> {
     if !is_invocation(text(about, "authorizerUri")) {
         return Err(bad("Invalid Authorizer URI specified"));
     }
-    for source in about.get("identitySource").and_then(Value::as_array).into_iter().flatten() {
+    for source in about
+        .get("identitySource")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let source = source.as_str().unwrap_or_default();
         let named = |prefix: &&str| {
-            source.strip_prefix(*prefix).is_some_and(|name| !name.is_empty())
+            source
+                .strip_prefix(*prefix)
+                .is_some_and(|name| !name.is_empty())
         };
         if !SOURCES.iter().any(named) {
             return Err(bad(format!("Invalid identity source specified: {source}")));
@@ -110,7 +117,10 @@ fn check(about: &Object) -> Result<(), Refusal> {
 }
 
 fn refuse_http_only(body: &Object) -> Result<(), Refusal> {
-    match HTTP_ONLY.iter().find(|name| body.get(**name).is_some_and(|v| !v.is_null())) {
+    match HTTP_ONLY
+        .iter()
+        .find(|name| body.get(**name).is_some_and(|v| !v.is_null()))
+    {
         Some(name) => Err(bad(format!("{name} is only supported for HTTP APIs"))),
         None => Ok(()),
     }

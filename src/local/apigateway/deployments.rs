@@ -121,7 +121,12 @@ pub(super) fn auto_deploy(api: &mut Api, context: &Context<'_>, operation: &str)
         let message = if api.routes.is_empty() {
             format!("Deployment attempt failed: {NO_ROUTE}")
         } else {
-            let about = snapshot(api, context, "Automatic deployment triggered by changes to the Api configuration", true);
+            let about = snapshot(
+                api,
+                context,
+                "Automatic deployment triggered by changes to the Api configuration",
+                true,
+            );
             let id = text(&about, "deploymentId").to_owned();
             if let Some(stage) = api.stages.get_mut(&name) {
                 stage.insert("deploymentId".to_owned(), id.clone().into());

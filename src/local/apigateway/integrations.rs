@@ -50,7 +50,9 @@ pub(super) fn create(api: &mut Api, body: &Object) -> Result<Reply, Refusal> {
     for (name, value) in DEFAULTS {
         about.entry(*name).or_insert_with(|| (*value).into());
     }
-    about.entry("timeoutInMillis").or_insert_with(|| 29_000.into());
+    about
+        .entry("timeoutInMillis")
+        .or_insert_with(|| 29_000.into());
     about.retain(|_, value| value.as_str() != Some(""));
     check(&about)?;
     let id = wire::short_id(7);
@@ -100,7 +102,10 @@ pub(super) fn delete(api: &mut Api, id: &str) -> Result<Reply, Refusal> {
 }
 
 fn check(about: &Object) -> Result<(), Refusal> {
-    let (kind, uri) = (text(about, "integrationType"), text(about, "integrationUri"));
+    let (kind, uri) = (
+        text(about, "integrationType"),
+        text(about, "integrationUri"),
+    );
     if text(about, "payloadFormatVersion") != "1.0" {
         return Err(bad(
             "Only payload format version 1.0 is supported for WEBSOCKET APIs",
@@ -113,8 +118,12 @@ fn check(about: &Object) -> Result<(), Refusal> {
             }
             match text(about, "integrationMethod") {
                 "POST" => Ok(()),
-                "" => Err(bad("Integration method is required for AWS_PROXY integrations")),
-                _ => Err(bad("Only POST is supported as integration method for AWS_PROXY")),
+                "" => Err(bad(
+                    "Integration method is required for AWS_PROXY integrations",
+                )),
+                _ => Err(bad(
+                    "Only POST is supported as integration method for AWS_PROXY",
+                )),
             }
         }
         "AWS" if !uri.starts_with("arn:aws:apigateway:") => {

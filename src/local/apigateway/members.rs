@@ -92,7 +92,9 @@ fn check(name: &str, value: &Value, is: Is) -> Result<Value, Refusal> {
         }
         Is::Number => {
             if value.as_f64().ok_or_else(mistyped)? < 0.0 {
-                return Err(bad(format!("Invalid value for {name}: must not be negative")));
+                return Err(bad(format!(
+                    "Invalid value for {name}: must not be negative"
+                )));
             }
         }
         Is::Texts => {
@@ -221,7 +223,11 @@ mod tests {
             (json!({"name": ""}), "BadRequestException"),
         ] {
             let refusal = take(&of(body.clone()), MEMBERS).unwrap_err();
-            assert_eq!((refusal.status, refusal.code.as_ref()), (400, code), "{body}");
+            assert_eq!(
+                (refusal.status, refusal.code.as_ref()),
+                (400, code),
+                "{body}"
+            );
         }
     }
 

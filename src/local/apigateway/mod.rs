@@ -111,11 +111,31 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "DELETE",
         "v2/apis/*/routes/*/requestparameters/*",
     ),
-    ("CreateRouteResponse", "POST", "v2/apis/*/routes/*/routeresponses"),
-    ("GetRouteResponses", "GET", "v2/apis/*/routes/*/routeresponses"),
-    ("GetRouteResponse", "GET", "v2/apis/*/routes/*/routeresponses/*"),
-    ("UpdateRouteResponse", "PATCH", "v2/apis/*/routes/*/routeresponses/*"),
-    ("DeleteRouteResponse", "DELETE", "v2/apis/*/routes/*/routeresponses/*"),
+    (
+        "CreateRouteResponse",
+        "POST",
+        "v2/apis/*/routes/*/routeresponses",
+    ),
+    (
+        "GetRouteResponses",
+        "GET",
+        "v2/apis/*/routes/*/routeresponses",
+    ),
+    (
+        "GetRouteResponse",
+        "GET",
+        "v2/apis/*/routes/*/routeresponses/*",
+    ),
+    (
+        "UpdateRouteResponse",
+        "PATCH",
+        "v2/apis/*/routes/*/routeresponses/*",
+    ),
+    (
+        "DeleteRouteResponse",
+        "DELETE",
+        "v2/apis/*/routes/*/routeresponses/*",
+    ),
     ("CreateAuthorizer", "POST", "v2/apis/*/authorizers"),
     ("GetAuthorizers", "GET", "v2/apis/*/authorizers"),
     ("GetAuthorizer", "GET", "v2/apis/*/authorizers/*"),
@@ -170,7 +190,8 @@ fn ids(pattern: &str, path: &str) -> Option<Vec<String>> {
             None
         };
     }
-    let (wanted, given): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
+    let (wanted, given): (Vec<_>, Vec<_>) =
+        (pattern.split('/').collect(), path.split('/').collect());
     if wanted.len() != given.len() {
         return None;
     }
@@ -198,8 +219,9 @@ pub(crate) async fn answer(
             "{method} {path} is not offered by the local cloud"
         )));
     };
-    let query: Vec<(String, String)> =
-        form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect();
     let here = &world.apigateway;
     if method == "GET" {
         return here.read(operation, &ids, &query);
@@ -303,7 +325,10 @@ impl ApiGateway {
         Ok(reply)
     }
 
-    #[expect(clippy::unused_self, reason = "reads as what it is: the service's state replaced")]
+    #[expect(
+        clippy::unused_self,
+        reason = "reads as what it is: the service's state replaced"
+    )]
     fn replace(&self, state: &mut State, draft: State, store: &Store) -> Result<(), Refusal> {
         store.save(FILE, &draft).map_err(|e| wire::unsaved(&e))?;
         *state = draft;
@@ -409,7 +434,10 @@ impl Api {
     }
 
     fn route_keys(&self) -> BTreeSet<&str> {
-        self.routes.values().map(|r| text(&r.about, "routeKey")).collect()
+        self.routes
+            .values()
+            .map(|r| text(&r.about, "routeKey"))
+            .collect()
     }
 }
 
@@ -424,7 +452,12 @@ fn page<'a>(
     items: impl IntoIterator<Item = (&'a String, &'a Object)>,
     query: &[(String, String)],
 ) -> Result<Reply, Refusal> {
-    let parameter = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    let parameter = |name: &str| {
+        query
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    };
     let size = match parameter("maxResults") {
         None | Some("") => PAGE,
         Some(given) => given
@@ -461,7 +494,10 @@ fn page<'a>(
 }
 
 fn text<'a>(object: &'a Object, member: &str) -> &'a str {
-    object.get(member).and_then(Value::as_str).unwrap_or_default()
+    object
+        .get(member)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn bad(message: impl Into<String>) -> Refusal {

@@ -12,7 +12,10 @@ const MEMBERS: &[Member] = &[
     ("target", Is::Text(0, 128)),
     ("apiKeyRequired", Is::Bool),
     ("authorizationScopes", Is::Texts),
-    ("authorizationType", Is::OneOf(&["NONE", "AWS_IAM", "CUSTOM", "JWT"])),
+    (
+        "authorizationType",
+        Is::OneOf(&["NONE", "AWS_IAM", "CUSTOM", "JWT"]),
+    ),
     ("authorizerId", Is::Text(0, 64)),
     ("modelSelectionExpression", Is::Text(0, 128)),
     ("operationName", Is::Text(0, 64)),
@@ -71,7 +74,7 @@ pub(super) fn update(api: &mut Api, id: &str, body: &Object) -> Result<Reply, Re
         ],
     );
     check(api, id, &about)?;
-    api.route_mut(id)?.about = about.clone();
+    api.route_mut(id)?.about.clone_from(&about);
     Ok(Reply::ok(about))
 }
 

@@ -68,10 +68,13 @@ pub(crate) struct AccessLog {
 impl ApiGateway {
     /// `None` when there is no such API, stage or deployment: a 403 at the handshake.
     pub(crate) fn served(&self, api_id: &str, stage: &str) -> Option<Served> {
-        let state = locked(&self.state);
-        let api = state.apis.get(api_id)?;
+        let all = locked(&self.state);
+        let api = all.apis.get(api_id)?;
         let settings = api.stages.get(stage)?;
-        let snapshot = &api.deployments.get(text(settings, "deploymentId"))?.snapshot;
+        let snapshot = &api
+            .deployments
+            .get(text(settings, "deploymentId"))?
+            .snapshot;
         Some(Served {
             api_id: api_id.to_owned(),
             stage: stage.to_owned(),

@@ -144,7 +144,11 @@ fn apply(stage: &mut Object, patch: Object) {
         ],
     );
     // An empty one sets nothing; only its own delete call removes what is there.
-    if stage.get("accessLogSettings").and_then(Value::as_object).is_some_and(Object::is_empty) {
+    if stage
+        .get("accessLogSettings")
+        .and_then(Value::as_object)
+        .is_some_and(Object::is_empty)
+    {
         stage.remove("accessLogSettings");
     }
 }
@@ -160,7 +164,9 @@ fn check_change(
     if !deployment.is_empty() {
         let auto = patch.get("autoDeploy").or_else(|| stage.get("autoDeploy"));
         if auto.and_then(Value::as_bool) == Some(true) {
-            return Err(bad("Cannot set deploymentId on a stage with autoDeploy enabled"));
+            return Err(bad(
+                "Cannot set deploymentId on a stage with autoDeploy enabled",
+            ));
         }
         api.deployment(deployment)?;
     }
@@ -168,7 +174,9 @@ fn check_change(
         let keys = api.route_keys();
         let kept = stage.get("routeSettings").and_then(Value::as_object);
         // The map merges, so a key that a deleted route left behind fails here too.
-        let all = patched.keys().chain(kept.into_iter().flat_map(Object::keys));
+        let all = patched
+            .keys()
+            .chain(kept.into_iter().flat_map(Object::keys));
         if let Some(key) = all.into_iter().find(|key| !keys.contains(key.as_str())) {
             return Err(unknown_route_setting(key));
         }
@@ -183,7 +191,8 @@ fn check_change(
 
 fn unknown_route_setting(key: &str) -> Refusal {
     let mut refusal = unknown("Route", key);
-    refusal.message = format!("Unable to find Route by key {key} within the provided RouteSettings");
+    refusal.message =
+        format!("Unable to find Route by key {key} within the provided RouteSettings");
     refusal
 }
 

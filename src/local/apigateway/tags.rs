@@ -39,10 +39,10 @@ pub(super) fn check(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
 }
 
 pub(super) fn get(state: &State, arn: &str) -> Result<Reply, Refusal> {
-    let (api_id, stage) = parse(arn)?;
+    let (api_id, of_stage) = parse(arn)?;
     let api = state.apis.get(&api_id).ok_or_else(|| no_api(&api_id))?;
-    let tags = match &stage {
-        Some(stage) => of(api.stage(stage)?),
+    let tags = match &of_stage {
+        Some(name) => of(api.stage(name)?),
         None => of(&api.about),
     };
     Ok(Reply::ok(json!({ "tags": tags })))
@@ -79,10 +79,10 @@ pub(super) fn untag(
 }
 
 fn tagged<'a>(state: &'a mut State, arn: &str) -> Result<&'a mut Object, Refusal> {
-    let (api_id, stage) = parse(arn)?;
+    let (api_id, of_stage) = parse(arn)?;
     let api = state.apis.get_mut(&api_id).ok_or_else(|| no_api(&api_id))?;
-    match stage {
-        Some(stage) => api.stages.get_mut(&stage).ok_or_else(|| no_stage(&stage)),
+    match of_stage {
+        Some(name) => api.stages.get_mut(&name).ok_or_else(|| no_stage(&name)),
         None => Ok(&mut api.about),
     }
 }

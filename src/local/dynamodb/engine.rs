@@ -73,9 +73,8 @@ fn call<Q: DeserializeOwned, A: Serialize>(
 ) -> Result<Value, Refusal> {
     let request = serde_json::from_slice(body).map_err(|e| refusal(misread(&e), operation))?;
     let answer = run(request).map_err(|e| refusal(e, operation))?;
-    serde_json::to_value(&answer).map_err(|e| {
-        refusal(DynoxideError::InternalServerError(e.to_string()), operation)
-    })
+    serde_json::to_value(&answer)
+        .map_err(|e| refusal(DynoxideError::InternalServerError(e.to_string()), operation))
 }
 
 /// The engine's request types mark what kind of error a text is, and leave the sorting to whoever serves them.
@@ -97,7 +96,19 @@ fn misread(error: &serde_json::Error) -> DynoxideError {
             _ => {}
         }
     }
-    let missing = ["missing field", "unknown variant", "invalid type: null", "Supplied AttributeValue"];
+    // The engine's word for a value without a type; AWS's is longer.
+    if text.contains("empty AttributeValue") {
+        return DynoxideError::ValidationException(
+            "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+                .to_owned(),
+        );
+    }
+    let missing = [
+        "missing field",
+        "unknown variant",
+        "invalid type: null",
+        "Supplied AttributeValue",
+    ];
     if missing.iter().any(|part| text.contains(part)) {
         DynoxideError::ValidationException(text.to_owned())
     } else {
@@ -118,7 +129,7 @@ fn refusal(error: DynoxideError, operation: &str) -> Refusal {
     // What a client needs beside the message, such as a transaction's reasons.
     if let Ok(Value::Object(members)) = serde_json::from_str::<Value>(&error.to_json()) {
         let known = ["__type", "message", "Message"];
-        refusal.more = members
+        *refusal.more = members
             .into_iter()
             .filter(|(name, _)| !known.contains(&name.as_str()))
             .collect::<Object>();

@@ -1,4 +1,4 @@
-//! DynamoDB (awsJson 1.0): items by `dynoxide`, and around it how AWS's tables come, change and go.
+//! `DynamoDB` (awsJson 1.0): items by `dynoxide`, and around it how AWS's tables come, change and go.
 //!
 //! In: calls. Out: what the engine answers, with ARNs of the cloud's region and with the table states, cooldowns and
 //! refusals that the engine leaves out. Never: an item read or written here.
@@ -68,7 +68,7 @@ pub(crate) async fn answer(
 /// Deletes items whose TTL has passed.
 pub(crate) async fn sweep(world: &Arc<World>) {
     // A sweep that fails is made up for by the next.
-    let _: Result<_, _> = blocking(world, |world| world.dynamodb.engine.sweep_ttl().is_ok()).await;
+    drop(blocking(world, |world| world.dynamodb.engine.sweep_ttl()).await);
 }
 
 /// Every table with its tags, for the tagging API.
@@ -87,7 +87,7 @@ pub(crate) async fn tagged(
     .await?
 }
 
-/// SQLite blocks, so its work leaves the serving threads.
+/// `SQLite` blocks, so its work leaves the serving threads.
 async fn blocking<T: Send + 'static>(
     world: &Arc<World>,
     work: impl FnOnce(&World) -> T + Send + 'static,
@@ -123,7 +123,11 @@ fn perform(world: &World, operation: &str, body: &[u8]) -> Result<Value, Refusal
             "TableMaxReadCapacityUnits": 40_000, "TableMaxWriteCapacityUnits": 40_000,
         })),
         "DescribeEndpoints" => {
-            let address = world.address.get().map(ToString::to_string).unwrap_or_default();
+            let address = world
+                .address
+                .get()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             Ok(json!({ "Endpoints": [{ "Address": address, "CachePeriodInMinutes": 1440 }] }))
         }
         "ListStreams" | "DescribeStream" | "GetShardIterator" | "GetRecords" => {
@@ -158,25 +162,32 @@ fn table_name(body: &Object) -> Result<String, Refusal> {
 }
 
 fn save(world: &World, states: &States) -> Result<(), Refusal> {
-    world.store.save(FILE, states).map_err(|e| wire::unsaved(&e))
+    world
+        .store
+        .save(FILE, states)
+        .map_err(|e| wire::unsaved(&e))
 }
 
 fn table_arn(region: &str, name: &str) -> String {
     format!("arn:aws:dynamodb:{region}:{}:table/{name}", super::ACCOUNT)
 }
 
-/// How DynamoDB spells its own errors.
+/// How the service spells its own errors.
 fn error(code: &str) -> String {
     format!("com.amazonaws.dynamodb.v20120810#{code}")
 }
 
-/// DynamoDB's client errors are all 400, not-found and throttling included.
+/// The service's client errors are all 400, not-found and throttling included.
 fn refuse(code: &str, message: impl Into<String>) -> Refusal {
     Refusal::new(400, error(code), message)
 }
 
 fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::new(400, "com.amazon.coral.validate#ValidationException", message)
+    Refusal::new(
+        400,
+        "com.amazon.coral.validate#ValidationException",
+        message,
+    )
 }
 
 fn in_use(message: &str) -> Refusal {

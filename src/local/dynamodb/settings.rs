@@ -26,7 +26,10 @@ pub(super) fn update_ttl(world: &World, body: &Object) -> Result<Value, Refusal>
     states.prune(now);
     tables::must_exist(world, &states, &name)?;
     tables::must_rest(&states, &name, now)?;
-    let wanted = body.get("TimeToLiveSpecification").cloned().unwrap_or_default();
+    let wanted = body
+        .get("TimeToLiveSpecification")
+        .cloned()
+        .unwrap_or_default();
     let is = raw_ttl(world, &name)?;
     let on = is["TimeToLiveStatus"] == "ENABLED";
     match wanted["Enabled"].as_bool() {
@@ -43,13 +46,20 @@ pub(super) fn update_ttl(world: &World, body: &Object) -> Result<Value, Refusal>
         _ => {}
     }
     let mut state = states.of(&name);
-    if state.ttl_changed.is_some_and(|at| now < at + world.realism.ttl_interval) {
+    if state
+        .ttl_changed
+        .is_some_and(|at| now < at + world.realism.ttl_interval)
+    {
         return Err(invalid(
             "Time to live has been modified multiple times within a fixed interval",
         ));
     }
     let request = Value::Object(body.clone()).to_string();
-    let reply = engine::run(&world.dynamodb.engine, "UpdateTimeToLive", request.as_bytes())?;
+    let reply = engine::run(
+        &world.dynamodb.engine,
+        "UpdateTimeToLive",
+        request.as_bytes(),
+    )?;
     state.ttl_changed = Some(now);
     states.tables.insert(name, state);
     save(world, &states)?;
@@ -68,7 +78,11 @@ pub(super) fn describe_ttl(world: &World, body: &Object) -> Result<Value, Refusa
     let mut ttl = raw_ttl(world, &name)?;
     let changed = states.of(&name).ttl_changed;
     if changed.is_some_and(|at| now < at + world.realism.ttl_interval) {
-        let settling = if ttl["TimeToLiveStatus"] == "ENABLED" { "ENABLING" } else { "DISABLING" };
+        let settling = if ttl["TimeToLiveStatus"] == "ENABLED" {
+            "ENABLING"
+        } else {
+            "DISABLING"
+        };
         ttl["TimeToLiveStatus"] = settling.into();
     }
     Ok(json!({ "TimeToLiveDescription": ttl }))
@@ -76,13 +90,20 @@ pub(super) fn describe_ttl(world: &World, body: &Object) -> Result<Value, Refusa
 
 fn raw_ttl(world: &World, name: &str) -> Result<Value, Refusal> {
     let request = json!({ "TableName": name }).to_string();
-    let reply = engine::run(&world.dynamodb.engine, "DescribeTimeToLive", request.as_bytes())?;
+    let reply = engine::run(
+        &world.dynamodb.engine,
+        "DescribeTimeToLive",
+        request.as_bytes(),
+    )?;
     Ok(reply["TimeToLiveDescription"].clone())
 }
 
-/// TagResource and UntagResource. A change locks the table's tags for a moment; a replay changes nothing and is free.
+/// `TagResource` and `UntagResource`. A change locks the table's tags for a moment; a replay changes nothing and is free.
 pub(super) fn tag(world: &World, operation: &str, body: &Object) -> Result<Value, Refusal> {
-    let arn = body.get("ResourceArn").and_then(Value::as_str).unwrap_or_default();
+    let arn = body
+        .get("ResourceArn")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let name = arn.rsplit('/').next().unwrap_or_default().to_owned();
     let now = world.clock.now();
     let mut states = locked(&world.dynamodb.states);
@@ -94,7 +115,10 @@ pub(super) fn tag(world: &World, operation: &str, body: &Object) -> Result<Value
     {
         let mut state = states.of(&name);
         if now < state.tags_until {
-            return Err(refuse("LimitExceededException", "Table tags are being updated"));
+            return Err(refuse(
+                "LimitExceededException",
+                "Table tags are being updated",
+            ));
         }
         if states.status(&name, now) == Status::Creating {
             return Err(in_use(&format!("Table is being created: {name}")));
@@ -127,7 +151,11 @@ fn changes(operation: &str, body: &Object, before: &BTreeMap<String, String>) ->
 
 pub(super) fn tags(world: &World, arn: &str) -> Result<BTreeMap<String, String>, Refusal> {
     let request = json!({ "ResourceArn": arn }).to_string();
-    let reply = engine::run(&world.dynamodb.engine, "ListTagsOfResource", request.as_bytes())?;
+    let reply = engine::run(
+        &world.dynamodb.engine,
+        "ListTagsOfResource",
+        request.as_bytes(),
+    )?;
     let tags = reply["Tags"].as_array();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(tags
@@ -138,7 +166,10 @@ pub(super) fn tags(world: &World, arn: &str) -> Result<BTreeMap<String, String>,
 }
 
 pub(super) fn list_tags(world: &World, body: &Object) -> Result<Value, Refusal> {
-    let arn = body.get("ResourceArn").and_then(Value::as_str).unwrap_or_default();
+    let arn = body
+        .get("ResourceArn")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let after = match body.get("NextToken").and_then(Value::as_str) {
         None => None,
         Some(token) => Some(
@@ -159,7 +190,10 @@ pub(super) fn list_tags(world: &World, body: &Object) -> Result<Value, Refusal> 
         .take(TAG_PAGE)
         .map(|(key, value)| json!({ "Key": key, "Value": value }))
         .collect();
-    let last = page.last().and_then(|tag| tag["Key"].as_str()).map(|key| URL_SAFE_NO_PAD.encode(key));
+    let last = page
+        .last()
+        .and_then(|tag| tag["Key"].as_str())
+        .map(|key| URL_SAFE_NO_PAD.encode(key));
     let mut reply = json!({ "Tags": page });
     if let (Some(last), Some(_)) = (last, rest.peek()) {
         reply["NextToken"] = last.into();
@@ -189,7 +223,10 @@ pub(super) fn update_backups(world: &World, body: &Object) -> Result<Value, Refu
             format!("Backups are being enabled for the table: {name}. Please retry later"),
         ));
     }
-    let wanted = body.get("PointInTimeRecoverySpecification").cloned().unwrap_or_default();
+    let wanted = body
+        .get("PointInTimeRecoverySpecification")
+        .cloned()
+        .unwrap_or_default();
     let Some(on) = wanted["PointInTimeRecoveryEnabled"].as_bool() else {
         return Err(invalid("PointInTimeRecoveryEnabled must not be null"));
     };
@@ -198,7 +235,11 @@ pub(super) fn update_backups(world: &World, body: &Object) -> Result<Value, Refu
         given => given
             .as_u64()
             .filter(|days| on && (1..=35).contains(days))
-            .ok_or_else(|| invalid(format!("RecoveryPeriodInDays {given} must be between 1 and 35")))?,
+            .ok_or_else(|| {
+                invalid(format!(
+                    "RecoveryPeriodInDays {given} must be between 1 and 35"
+                ))
+            })?,
     };
     let since = state.recovery.map_or(now, |recovery| recovery.since);
     state.recovery = on.then_some(Recovery { since, days });
@@ -214,7 +255,10 @@ fn known_to_backups(world: &World, states: &States, name: &str) -> Result<(), Re
     if created && tables::must_exist(world, states, name).is_ok() {
         return Ok(());
     }
-    Err(refuse("TableNotFoundException", format!("Table not found: {name}")))
+    Err(refuse(
+        "TableNotFoundException",
+        format!("Table not found: {name}"),
+    ))
 }
 
 fn backups(recovery: Option<Recovery>, now: Duration) -> Value {

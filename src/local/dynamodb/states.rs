@@ -104,7 +104,9 @@ impl States {
     }
 
     pub(super) fn status(&self, name: &str, now: Duration) -> Status {
-        self.tables.get(name).map_or(Status::Active, |state| state.status(now))
+        self.tables
+            .get(name)
+            .map_or(Status::Active, |state| state.status(now))
     }
 
     /// Whether items may be read and written: not in a table that is being made, nor by an index being filled.

@@ -20,7 +20,7 @@ const PROTECTION_COOLDOWN: Duration = Duration::from_secs(15);
 
 const INDEXES: usize = 20;
 
-/// Concerns of UpdateTable that each want a call of their own. Throughput belongs to the billing mode.
+/// Concerns of `UpdateTable` that each want a call of their own. Throughput belongs to the billing mode.
 const CONCERNS: &[&[&str]] = &[
     &["BillingMode", "ProvisionedThroughput", "OnDemandThroughput"],
     &["DeletionProtectionEnabled"],
@@ -40,7 +40,11 @@ pub(super) fn create(world: &World, body: Object) -> Result<Value, Refusal> {
     if states.leaving.contains_key(&name) {
         return Err(in_use(&format!("Table is being deleted: {name}")));
     }
-    if body.get("GlobalSecondaryIndexes").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+    if body
+        .get("GlobalSecondaryIndexes")
+        .and_then(Value::as_array)
+        .is_some_and(Vec::is_empty)
+    {
         return Err(invalid(
             "One or more parameter values were invalid: List of GlobalSecondaryIndexes is empty",
         ));
@@ -89,8 +93,16 @@ pub(super) fn describe(world: &World, states: &States, name: &str) -> Result<Val
 
 fn set_status(table: &mut Value, status: Status) {
     table["TableStatus"] = status.word().into();
-    let index = if status == Status::Creating { "CREATING" } else { "ACTIVE" };
-    for entry in table["GlobalSecondaryIndexes"].as_array_mut().into_iter().flatten() {
+    let index = if status == Status::Creating {
+        "CREATING"
+    } else {
+        "ACTIVE"
+    };
+    for entry in table["GlobalSecondaryIndexes"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+    {
         entry["IndexStatus"] = index.into();
     }
     // Looking up a missing member makes it, as null.
@@ -98,7 +110,11 @@ fn set_status(table: &mut Value, status: Status) {
 }
 
 fn set_indexes(table: &mut Value, state: &State, now: Duration) {
-    for index in table["GlobalSecondaryIndexes"].as_array_mut().into_iter().flatten() {
+    for index in table["GlobalSecondaryIndexes"]
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+    {
         let name = index["IndexName"].as_str().unwrap_or_default();
         if state.filling.get(name).is_some_and(|until| now < *until) {
             index["IndexStatus"] = "CREATING".into();
@@ -129,7 +145,7 @@ fn drop_nulls(table: &mut Value) {
     }
 }
 
-/// What DescribeTable says of a table's own key; nothing for the key that AWS owns.
+/// What `DescribeTable` says of a table's own key; nothing for the key that AWS owns.
 fn sse(body: &Object, region: &str) -> Option<Value> {
     let wanted = body.get("SSESpecification")?;
     if wanted["Enabled"] != true {
@@ -138,8 +154,13 @@ fn sse(body: &Object, region: &str) -> Option<Value> {
     let key = match wanted["KMSMasterKeyId"].as_str() {
         Some(arn) if arn.starts_with("arn:") => arn.to_owned(),
         given => {
-            let id = given.unwrap_or("alias/aws/dynamodb").trim_start_matches("alias/");
-            format!("arn:aws:kms:{region}:{ACCOUNT}:key/{}", id.replace('/', "-"))
+            let id = given
+                .unwrap_or("alias/aws/dynamodb")
+                .trim_start_matches("alias/");
+            format!(
+                "arn:aws:kms:{region}:{ACCOUNT}:key/{}",
+                id.replace('/', "-")
+            )
         }
     };
     Some(json!({ "Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key }))
@@ -171,7 +192,7 @@ pub(super) fn update(world: &World, body: &Object) -> Result<Value, Refusal> {
             state.updating_until = now + world.realism.table_create;
         }
     }
-    let status = state.status(now);
+    let updating = state.status(now) == Status::Updating;
     states.tables.insert(name.clone(), state);
     save(world, &states)?;
     // The answer shows the old values, as AWS's does; only an index that comes or goes is already there.
@@ -180,8 +201,8 @@ pub(super) fn update(world: &World, body: &Object) -> Result<Value, Refusal> {
     } else {
         before
     };
-    if status == Status::Updating {
-        table["TableStatus"] = status.word().into();
+    if updating {
+        table["TableStatus"] = Status::Updating.word().into();
     }
     Ok(json!({ "TableDescription": table }))
 }
@@ -245,19 +266,22 @@ fn update_index(
     let now = world.clock.now();
     let updates = body["GlobalSecondaryIndexUpdates"].as_array();
     let updates: Vec<&Value> = updates.into_iter().flatten().collect();
-    let name_of = |update: &Value, action: &str| {
-        update[action]["IndexName"].as_str().map(str::to_owned)
-    };
+    let name_of =
+        |update: &Value, action: &str| update[action]["IndexName"].as_str().map(str::to_owned);
     let [update] = updates.as_slice() else {
         return Err(one_index());
     };
     let (create, delete) = (name_of(update, "Create"), name_of(update, "Delete"));
     // What is being filled may be given up; nothing else may start beside it.
-    let gives_up = delete.as_ref().is_some_and(|name| state.filling.contains_key(name));
+    let gives_up = delete
+        .as_ref()
+        .is_some_and(|name| state.filling.contains_key(name));
     if state.index_in_progress(now) && !gives_up {
         return Err(one_index());
     }
-    let indexes = before["GlobalSecondaryIndexes"].as_array().map_or(&[][..], Vec::as_slice);
+    let indexes = before["GlobalSecondaryIndexes"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
     if create.is_some() && indexes.len() >= INDEXES {
         return Err(refuse(
             "LimitExceededException",
@@ -342,7 +366,11 @@ pub(super) fn list(world: &World, body: &Object) -> Result<Value, Refusal> {
     all.extend(states.leaving.keys().cloned());
     all.sort();
     let after = body.get("ExclusiveStartTableName").and_then(Value::as_str);
-    let limit = body.get("Limit").and_then(Value::as_u64).unwrap_or(100).clamp(1, 100);
+    let limit = body
+        .get("Limit")
+        .and_then(Value::as_u64)
+        .unwrap_or(100)
+        .clamp(1, 100);
     all.retain(|name| after.is_none_or(|after| name.as_str() > after));
     let more = all.len() as u64 > limit;
     all.truncate(usize::try_from(limit).unwrap_or(100));
@@ -360,7 +388,13 @@ pub(super) fn names(engine: &Database) -> Result<Vec<String>, Refusal> {
     loop {
         let page = engine::run(engine, "ListTables", request.to_string().as_bytes())?;
         let found = page["TableNames"].as_array();
-        names.extend(found.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+        names.extend(
+            found
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned),
+        );
         match page["LastEvaluatedTableName"].as_str() {
             Some(last) => request = json!({ "ExclusiveStartTableName": last }),
             None => return Ok(names),

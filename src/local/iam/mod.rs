@@ -80,7 +80,10 @@ pub(crate) fn answer(
     }
     let mut draft = state.clone();
     let reply = roles::write(&mut draft, operation, parameters, now)?;
-    world.store.save(FILE, &draft).map_err(|e| wire::unsaved(&e))?;
+    world
+        .store
+        .save(FILE, &draft)
+        .map_err(|e| wire::unsaved(&e))?;
     *state = draft;
     Ok(reply)
 }
@@ -98,8 +101,7 @@ impl Iam {
         propagation: Duration,
     ) -> bool {
         self.with_role(role_arn, |role| {
-            policy::trusts(&role.trust, "lambda.amazonaws.com")
-                && now >= role.trusted + propagation
+            policy::trusts(&role.trust, "lambda.amazonaws.com") && now >= role.trusted + propagation
         })
     }
 
@@ -124,7 +126,11 @@ impl Iam {
 
     fn with_role(&self, arn: &str, ask: impl FnOnce(&Role) -> bool) -> bool {
         let state = locked(&self.0);
-        let name = arn.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+        let name = arn
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         state
             .roles
             .get(&name)
@@ -139,8 +145,15 @@ fn read(state: &State, operation: &str, parameters: &Parameters) -> Result<Optio
         "GetRole" => json!({ "Role": describe(role()?) }),
         "ListRoles" => {
             let prefix = parameters.get("PathPrefix").map_or("/", String::as_str);
-            let roles = state.roles.iter().filter(|(_, role)| role.path.starts_with(prefix));
-            page("Roles", roles.map(|(key, role)| (key.clone(), summarize(role))), parameters)?
+            let roles = state
+                .roles
+                .iter()
+                .filter(|(_, role)| role.path.starts_with(prefix));
+            page(
+                "Roles",
+                roles.map(|(key, role)| (key.clone(), summarize(role))),
+                parameters,
+            )?
         }
         "GetRolePolicy" => {
             let role = role()?;
@@ -150,7 +163,11 @@ fn read(state: &State, operation: &str, parameters: &Parameters) -> Result<Optio
         }
         "ListRolePolicies" => {
             let names = role()?.inline.keys();
-            page("PolicyNames", names.map(|name| (name.clone(), name.clone().into())), parameters)?
+            page(
+                "PolicyNames",
+                names.map(|name| (name.clone(), name.clone().into())),
+                parameters,
+            )?
         }
         "ListAttachedRolePolicies" => {
             let prefix = parameters.get("PathPrefix").map_or("", String::as_str);
@@ -193,14 +210,17 @@ fn describe(role: &Role) -> Value {
         });
     }
     if !role.tags.is_empty() {
-        let tags = role.tags.iter().map(|(k, v)| json!({ "Key": k, "Value": v }));
+        let tags = role
+            .tags
+            .iter()
+            .map(|(k, v)| json!({ "Key": k, "Value": v }));
         about["Tags"] = tags.collect::<Vec<_>>().into();
     }
     about["RoleLastUsed"] = Object::new().into();
     about
 }
 
-/// As ListRoles shows it: without tags and boundary.
+/// As `ListRoles` shows it: without tags and boundary.
 fn summarize(role: &Role) -> Value {
     let mut about = json!({
         "Path": role.path,
@@ -233,7 +253,13 @@ fn page(
             .parse()
             .ok()
             .filter(|size| (1..=1000).contains(size))
-            .ok_or_else(|| invalid("maxItems", given, "Member must have value between 1 and 1000"))?,
+            .ok_or_else(|| {
+                invalid(
+                    "maxItems",
+                    given,
+                    "Member must have value between 1 and 1000",
+                )
+            })?,
     };
     let after = match parameters.get("Marker") {
         None => None,

@@ -15,7 +15,9 @@ pub(super) fn check_trust(document: &str, roles: &[String]) -> Result<(), Refusa
         };
         for action in texts(statement.get("Action")) {
             if !action.starts_with("sts:") {
-                return Err(malformed("AssumeRole policy may only specify STS AssumeRole actions."));
+                return Err(malformed(
+                    "AssumeRole policy may only specify STS AssumeRole actions.",
+                ));
             }
         }
         check_principal(principal, roles)?;
@@ -40,7 +42,9 @@ fn check_principal(principal: &Value, roles: &[String]) -> Result<(), Refusal> {
             };
             if !exists {
                 let kind = kind.to_ascii_uppercase();
-                return Err(malformed(format!("Invalid principal in policy: \"{kind}\":\"{name}\"")));
+                return Err(malformed(format!(
+                    "Invalid principal in policy: \"{kind}\":\"{name}\""
+                )));
             }
         }
     }
@@ -53,7 +57,9 @@ pub(super) fn check_permissions(document: &str) -> Result<(), Refusal> {
         if statement.get("Principal").is_some() || statement.get("NotPrincipal").is_some() {
             return Err(malformed("Policy document should not specify a principal."));
         }
-        let resources = statement.get("Resource").or_else(|| statement.get("NotResource"));
+        let resources = statement
+            .get("Resource")
+            .or_else(|| statement.get("NotResource"));
         if texts(resources).is_empty() {
             return Err(malformed("Policy statement must contain resources."));
         }
@@ -64,7 +70,11 @@ pub(super) fn check_permissions(document: &str) -> Result<(), Refusal> {
                 )));
             }
         }
-        for action in texts(statement.get("Action").or_else(|| statement.get("NotAction"))) {
+        for action in texts(
+            statement
+                .get("Action")
+                .or_else(|| statement.get("NotAction")),
+        ) {
             if action != "*" && !action.contains(':') {
                 return Err(malformed(
                     "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",

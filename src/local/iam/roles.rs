@@ -47,14 +47,18 @@ pub(super) fn write(
         "DeleteRolePolicy" => {
             let name = required(parameters, "PolicyName")?;
             let removed = role_mut(state, parameters)?.inline.remove(name);
-            removed.map(|_| Reply::empty(200)).ok_or_else(|| no_policy(name))
+            removed
+                .map(|_| Reply::empty(200))
+                .ok_or_else(|| no_policy(name))
         }
         "AttachRolePolicy" => attach(state, parameters),
         "DetachRolePolicy" => detach(state, parameters),
         "TagRole" => tag(state, parameters),
         "UntagRole" => {
             let keys: Vec<String> = list(parameters, "TagKeys").into_values().collect();
-            role_mut(state, parameters)?.tags.retain(|key, _| !keys.contains(key));
+            role_mut(state, parameters)?
+                .tags
+                .retain(|key, _| !keys.contains(key));
             Ok(Reply::empty(200))
         }
         "PutRolePermissionsBoundary" => {
@@ -78,11 +82,19 @@ fn create(state: &mut State, parameters: &Parameters, now: Duration) -> Result<R
     let name = required(parameters, "RoleName")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
     if name.len() > 64 || !name.chars().all(plain) {
-        return Err(invalid("roleName", name, "Member must have length less than or equal to 64 and satisfy [\\w+=,.@-]+"));
+        return Err(invalid(
+            "roleName",
+            name,
+            "Member must have length less than or equal to 64 and satisfy [\\w+=,.@-]+",
+        ));
     }
     let path = parameters.get("Path").map_or("/", String::as_str);
     if path.len() > 512 || !path.starts_with('/') || !path.ends_with('/') {
-        return Err(invalid("path", path, "Member must begin and end with / and have length less than or equal to 512"));
+        return Err(invalid(
+            "path",
+            path,
+            "Member must begin and end with / and have length less than or equal to 512",
+        ));
     }
     let trust = trust(state, required(parameters, "AssumeRolePolicyDocument")?)?;
     let key = name.to_ascii_lowercase();
@@ -96,7 +108,10 @@ fn create(state: &mut State, parameters: &Parameters, now: Duration) -> Result<R
     if state.roles.len() >= ROLES {
         return Err(exceeded("Cannot exceed quota for RolesPerAccount: 1000"));
     }
-    let boundary = parameters.get("PermissionsBoundary").map(|arn| managed(arn)).transpose()?;
+    let boundary = parameters
+        .get("PermissionsBoundary")
+        .map(|arn| managed(arn))
+        .transpose()?;
     let role = Role {
         name: name.to_owned(),
         path: path.to_owned(),
@@ -219,7 +234,11 @@ fn managed(arn: &str) -> Result<String, Refusal> {
         return Ok(arn.to_owned());
     }
     if !arn.starts_with("arn:") {
-        return Err(Refusal::new(400, "InvalidInput", format!("ARN {arn} is not valid.")));
+        return Err(Refusal::new(
+            400,
+            "InvalidInput",
+            format!("ARN {arn} is not valid."),
+        ));
     }
     Err(Refusal::new(
         404,
@@ -244,13 +263,22 @@ fn session(parameters: &Parameters) -> Result<Option<u32>, Refusal> {
         return Ok(None);
     };
     let rule = "Member must have value between 3600 and 43200";
-    let session = given.parse().ok().filter(|session| (3600..=43_200).contains(session));
-    session.map(Some).ok_or_else(|| invalid("maxSessionDuration", given, rule))
+    let session = given
+        .parse()
+        .ok()
+        .filter(|session| (3600..=43_200).contains(session));
+    session
+        .map(Some)
+        .ok_or_else(|| invalid("maxSessionDuration", given, rule))
 }
 
 /// `Tags.member.1.Key` and its value.
 fn tags(parameters: &Parameters) -> BTreeMap<String, String> {
-    let keys = (1..).map_while(|i| parameters.get(&format!("Tags.member.{i}.Key")).map(|k| (i, k)));
+    let keys = (1..).map_while(|i| {
+        parameters
+            .get(&format!("Tags.member.{i}.Key"))
+            .map(|k| (i, k))
+    });
     keys.map(|(i, key)| {
         let value = parameters.get(&format!("Tags.member.{i}.Value"));
         (key.clone(), value.cloned().unwrap_or_default())
@@ -264,7 +292,11 @@ fn checked_tags(tags: BTreeMap<String, String>) -> Result<BTreeMap<String, Strin
     }
     for (key, value) in &tags {
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
-            return Err(invalid("tags", key, "keys have 1 to 128 characters, values at most 256"));
+            return Err(invalid(
+                "tags",
+                key,
+                "keys have 1 to 128 characters, values at most 256",
+            ));
         }
         if key.to_ascii_lowercase().starts_with("aws:") {
             let message = format!("Tag keys that start with aws: are reserved: {key}");
@@ -289,5 +321,8 @@ fn exceeded(message: impl Into<String>) -> Refusal {
 fn role_id() -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let letter = || char::from(LETTERS[fastrand::usize(..LETTERS.len())]);
-    "AROA".chars().chain(std::iter::repeat_with(letter).take(17)).collect()
+    "AROA"
+        .chars()
+        .chain(std::iter::repeat_with(letter).take(17))
+        .collect()
 }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    Event, Stream, Streams, after, arn, drop_oldest, invalid, limit, no_group, no_stream,
-    required, text, token,
+    Event, Stream, Streams, after, arn, drop_oldest, invalid, limit, no_group, no_stream, required,
+    text, token,
 };
 use crate::local::refusal::Refusal;
 use crate::local::wire::{Object, Reply};
@@ -39,7 +39,9 @@ pub(super) fn answer(
             known()?;
             let name = required(body, "logStreamName")?;
             let mut streams = locked(&world.logs.streams);
-            let removed = streams.get_mut(group).and_then(|streams| streams.remove(name));
+            let removed = streams
+                .get_mut(group)
+                .and_then(|streams| streams.remove(name));
             removed.ok_or_else(no_stream)?;
             world.logs.touch();
             return Ok(Some(Reply::empty(200)));
@@ -146,14 +148,22 @@ fn put(world: &World, group: &str, body: &Object) -> Result<Value, Refusal> {
     let name = required(body, "logStreamName")?;
     let now = world.clock.millis();
     let mut events = Vec::new();
-    for event in body.get("logEvents").and_then(Value::as_array).into_iter().flatten() {
-        let (Some(at), Some(line)) = (event["timestamp"].as_u64(), event["message"].as_str()) else {
+    for event in body
+        .get("logEvents")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let (Some(at), Some(line)) = (event["timestamp"].as_u64(), event["message"].as_str())
+        else {
             return Err(invalid("Each log event needs a timestamp and a message."));
         };
         events.push((at, line.to_owned()));
     }
     if events.is_empty() {
-        return Err(invalid("1 validation error detected: Value '[]' at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1"));
+        return Err(invalid(
+            "1 validation error detected: Value '[]' at 'logEvents' failed to satisfy constraint: Member must have length greater than or equal to 1",
+        ));
     }
     if !events.is_sorted_by_key(|(at, _)| *at) {
         return Err(invalid(
@@ -168,8 +178,11 @@ fn put(world: &World, group: &str, body: &Object) -> Result<Value, Refusal> {
     let (old, new) = (now.saturating_sub(14 * DAY), now + DAY / 12);
     let too_old = events.iter().take_while(|(at, _)| *at < old).count();
     let first_new = events.iter().position(|(at, _)| *at > new);
-    for (at, line) in events.into_iter().filter(|(at, _)| (old..=new).contains(at)) {
-        stream.push(at, now, line);
+    for (at, line) in events
+        .into_iter()
+        .filter(|(at, _)| (old..=new).contains(at))
+    {
+        stream.push(at, now, &line);
     }
     world.logs.touch();
     let mut reply = json!({ "nextSequenceToken": stream.count.to_string() });
@@ -210,10 +223,16 @@ fn get(world: &World, group: &str, body: &Object) -> Result<Value, Refusal> {
     };
     let page = &found[start..end];
     let next = page.last().map_or_else(
-        || text(body, "nextToken").and_then(|t| t.get(2..)).map_or("0".to_owned(), str::to_owned),
+        || {
+            text(body, "nextToken")
+                .and_then(|t| t.get(2..))
+                .map_or("0".to_owned(), str::to_owned)
+        },
         |last| (last.place + 1).to_string(),
     );
-    let before = page.first().map_or_else(|| next.clone(), |first| first.place.to_string());
+    let before = page
+        .first()
+        .map_or_else(|| next.clone(), |first| first.place.to_string());
     Ok(json!({
         "events": page.iter().map(|e| json!({
             "timestamp": e.at, "message": e.line, "ingestionTime": e.ingested
@@ -242,7 +261,7 @@ fn filter(world: &World, group: &str, body: &Object) -> Result<Value, Refusal> {
     let (size, skip) = (limit(body, 10_000)?, offset(body)?);
     let all = locked(&world.logs.streams);
     let mut found = matching(&all, group, body, &terms(pattern));
-    found.sort_by(|(a, x), (b, y)| (x.at, x.ingested, a, x.place).cmp(&(y.at, y.ingested, b, y.place)));
+    found.sort_by_key(|(name, event)| (event.at, *name, event.place));
     let more = found.len() > skip + size;
     let events: Vec<Value> = found
         .into_iter()

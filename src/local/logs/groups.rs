@@ -31,8 +31,14 @@ pub(super) fn answer(
             json!({ "tags": tags_of(world, name)? })
         }
         "ListTagsLogGroup" => json!({ "tags": tags_of(world, required(body, "logGroupName")?)? }),
-        "CreateLogGroup" | "DeleteLogGroup" | "PutRetentionPolicy" | "DeleteRetentionPolicy"
-        | "TagResource" | "UntagResource" | "TagLogGroup" | "UntagLogGroup" => {
+        "CreateLogGroup"
+        | "DeleteLogGroup"
+        | "PutRetentionPolicy"
+        | "DeleteRetentionPolicy"
+        | "TagResource"
+        | "UntagResource"
+        | "TagLogGroup"
+        | "UntagLogGroup" => {
             write(world, operation, body)?;
             return Ok(Some(Reply::empty(200)));
         }
@@ -45,7 +51,10 @@ fn write(world: &World, operation: &str, body: &Object) -> Result<(), Refusal> {
     let mut groups = locked(&world.logs.groups);
     let mut draft = groups.clone();
     change(&mut draft, world.clock.millis(), operation, body)?;
-    world.store.save(GROUPS_FILE, &draft).map_err(|e| wire::unsaved(&e))?;
+    world
+        .store
+        .save(GROUPS_FILE, &draft)
+        .map_err(|e| wire::unsaved(&e))?;
     *groups = draft;
     drop(groups);
     if operation == "DeleteLogGroup" {
@@ -111,7 +120,9 @@ fn create(
         )));
     }
     if name.starts_with("aws/") {
-        return Err(invalid("Log groups starting with AWS/ are reserved for AWS."));
+        return Err(invalid(
+            "Log groups starting with AWS/ are reserved for AWS.",
+        ));
     }
     if groups.contains_key(name) {
         return Err(Refusal::new(
@@ -160,14 +171,19 @@ fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
             return Err(invalid(format!("Invalid tag: {key}")));
         }
         if key.starts_with("aws:") {
-            return Err(invalid(format!("aws: prefixed tag key names are not allowed: {key}")));
+            return Err(invalid(format!(
+                "aws: prefixed tag key names are not allowed: {key}"
+            )));
         }
     }
     Ok(())
 }
 
 fn describe(world: &World, body: &Object) -> Result<Value, Refusal> {
-    let (prefix, pattern) = (text(body, "logGroupNamePrefix"), text(body, "logGroupNamePattern"));
+    let (prefix, pattern) = (
+        text(body, "logGroupNamePrefix"),
+        text(body, "logGroupNamePattern"),
+    );
     if prefix.is_some() && pattern.is_some() {
         return Err(invalid(
             "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
@@ -183,7 +199,9 @@ fn describe(world: &World, body: &Object) -> Result<Value, Refusal> {
         .peekable();
     let page: Vec<(&String, &Group)> = rest.by_ref().take(size).collect();
     let last = page.last().map(|(name, _)| (*name).clone());
-    let found = page.into_iter().map(|(name, group)| about(world, name, group));
+    let found = page
+        .into_iter()
+        .map(|(name, group)| about(world, name, group));
     let mut reply = json!({ "logGroups": found.collect::<Vec<_>>() });
     if let (Some(last), Some(_)) = (last, rest.peek()) {
         reply["nextToken"] = token(&last);
@@ -193,7 +211,8 @@ fn describe(world: &World, body: &Object) -> Result<Value, Refusal> {
 
 /// A name pattern is a piece of the name, whatever its case.
 fn contains(name: &str, pattern: &str) -> bool {
-    name.to_ascii_lowercase().contains(&pattern.to_ascii_lowercase())
+    name.to_ascii_lowercase()
+        .contains(&pattern.to_ascii_lowercase())
 }
 
 fn about(world: &World, name: &str, group: &Group) -> Value {

@@ -1,4 +1,4 @@
-//! CloudWatch Logs (awsJson 1.1): groups with retention and tags, streams, and their events.
+//! `CloudWatch` Logs (awsJson 1.1): groups with retention and tags, streams, and their events.
 //!
 //! In: calls, and lines that functions wrote ([`Logs::put`]). Out: pages and refusals as AWS gives them. Never:
 //! unbounded memory: a stream keeps its newest [`EVENTS`] events, a group its newest [`STREAMS`] streams. Groups are
@@ -107,7 +107,7 @@ impl Logs {
         streams
             .entry(stream.to_owned())
             .or_insert_with(|| Stream::new(millis))
-            .push(millis, millis, line.to_owned());
+            .push(millis, millis, line);
         drop_oldest(streams);
         self.touch();
     }
@@ -158,7 +158,7 @@ impl Stream {
         }
     }
 
-    fn push(&mut self, at: u64, ingested: u64, line: String) {
+    fn push(&mut self, at: u64, ingested: u64, line: &str) {
         // CloudWatch shows a line without the newline that ended it.
         let line = line.trim_end_matches(['\n', '\r']).to_owned();
         self.events.push_back(Event {
