@@ -4,9 +4,23 @@
 //! Never: a word about stacks or plans, the SDK, or any other module of ours. A leniency here is a bug with
 //! three victims: `dev`'s user, the tests, and the first deploy to AWS.
 
+mod apigateway;
 pub mod clock;
+mod connections;
+mod events;
+mod iam;
+mod ids;
+mod lambda;
+mod lock;
+mod logs;
 pub(crate) mod refusal;
+mod runtime;
+mod selection;
 pub(crate) mod store;
+#[cfg(test)]
+mod testing;
+mod websocket;
+mod wire;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -194,6 +208,11 @@ pub(crate) struct World {
     pub(crate) address: OnceLock<SocketAddr>,
     pub(crate) store: Store,
     pub(crate) happenings: broadcast::Sender<Happening>,
+    pub(crate) apigateway: apigateway::ApiGateway,
+    pub(crate) iam: iam::Iam,
+    pub(crate) logs: logs::Logs,
+    pub(crate) lambda: lambda::Lambda,
+    pub(crate) sockets: websocket::Sockets,
 }
 
 impl World {
