@@ -68,7 +68,10 @@ fn forbidden() -> Refusal {
 
 /// A signature must be there and be for this service; whether it is right nobody checks locally.
 fn signed(world: &World, parts: &Parts) -> Result<(), Refusal> {
-    let header = parts.headers.get("authorization").and_then(|v| v.to_str().ok());
+    let header = parts
+        .headers
+        .get("authorization")
+        .and_then(|v| v.to_str().ok());
     let scope = header
         .and_then(|h| h.strip_prefix("AWS4-HMAC-SHA256 "))
         .and_then(|h| h.split_once("Credential="))

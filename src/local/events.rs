@@ -50,7 +50,10 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().rfind(|(n, _)| n.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .rfind(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -216,13 +219,13 @@ fn both(pairs: &[(String, String)]) -> (Value, Value) {
 pub(crate) fn train_case(name: &str) -> String {
     let words: Vec<String> = name
         .split('-')
-        .map(|word| match word {
-            "websocket" => "WebSocket".to_owned(),
-            _ => {
-                let mut letters = word.chars();
-                let first = letters.next().map(|c| c.to_ascii_uppercase());
-                first.into_iter().chain(letters).collect()
+        .map(|word| {
+            if word == "websocket" {
+                return "WebSocket".to_owned();
             }
+            let mut letters = word.chars();
+            let first = letters.next().map(|c| c.to_ascii_uppercase());
+            first.into_iter().chain(letters).collect()
         })
         .collect();
     words.join("-")
@@ -253,7 +256,12 @@ mod tests {
     }
 
     fn keys(value: &Value) -> Vec<&str> {
-        let mut keys: Vec<&str> = value.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut keys: Vec<&str> = value
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         keys.sort_unstable();
         keys
     }
@@ -359,7 +367,10 @@ mod tests {
         let mut caller = caller();
         caller.authorizer = json!({ "principalId": "alice" }).as_object().cloned();
         let event = caller.message(&moment(), "send", "M1=", "{}", &Variables::new());
-        assert_eq!(event["requestContext"]["authorizer"]["principalId"], "alice");
+        assert_eq!(
+            event["requestContext"]["authorizer"]["principalId"],
+            "alice"
+        );
     }
 
     #[test]

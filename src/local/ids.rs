@@ -50,7 +50,11 @@ pub(crate) fn clf(millis: u64) -> String {
 
 /// `2024-02-19T07:11:42.123Z`.
 pub(crate) fn iso(millis: u64) -> String {
-    format!("{}.{:03}Z", format(millis, "%Y-%m-%dT%H:%M:%S"), millis % 1000)
+    format!(
+        "{}.{:03}Z",
+        format(millis, "%Y-%m-%dT%H:%M:%S"),
+        millis % 1000
+    )
 }
 
 /// `2024-02-19T07:11:42.123+0000`, the form of Lambda's `LastModified`.

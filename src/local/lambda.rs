@@ -20,14 +20,14 @@ use std::io;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-pub(crate) use api::{operation, router};
+pub(crate) use api::router;
 #[cfg(test)]
 pub(crate) use invoke::Here;
-pub(crate) use invoke::{Answer, TIMED_OUT};
+pub(crate) use invoke::TIMED_OUT;
 pub(crate) use policy::glob;
 use state::State;
 
-use super::lock::held;
+use super::locked;
 use super::refusal::Refusal;
 use super::runtime::Fleet;
 use super::store::Store;
@@ -93,7 +93,7 @@ impl Lambda {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        held(&self.state)
+        locked(&self.state)
     }
 
     /// Changes the state and saves it; a change that refuses must not have changed anything.

@@ -1,4 +1,4 @@
-//! Placeholder: what Lambda and the data plane need of CloudWatch Logs.
+//! Placeholder: what Lambda and the data plane need of the logs.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -11,7 +11,6 @@ mod events;
 mod iam;
 mod ids;
 mod lambda;
-mod lock;
 mod logs;
 pub(crate) mod refusal;
 mod runtime;
@@ -219,5 +218,58 @@ impl World {
     pub(crate) fn tell(&self, happening: Happening) {
         // Nobody watching is the usual case.
         let _: Result<usize, _> = self.happenings.send(happening);
+    }
+}
+
+/// What a mutex holds; a panic elsewhere does not make it unusable.
+pub(crate) fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Placeholder: the part of the local cloud that functions and sockets need.
+pub struct LocalCloud {
+    world: std::sync::Arc<World>,
+    _server: tokio::task::JoinSet<()>,
+}
+
+impl LocalCloud {
+    pub async fn start(options: Options) -> std::io::Result<Self> {
+        use std::sync::Arc;
+        let store = Store::open(options.dir.as_deref())?;
+        let world = Arc::new(World {
+            clock: options.clock,
+            realism: options.realism,
+            region: options.region,
+            address: OnceLock::new(),
+            happenings: broadcast::Sender::new(1024),
+            apigateway: apigateway::ApiGateway::default(),
+            iam: iam::Iam::default(),
+            logs: logs::Logs::default(),
+            lambda: lambda::Lambda::open(&store)?,
+            sockets: websocket::Sockets::default(),
+            store,
+        });
+        let router = lambda::router(Arc::clone(&world))
+            .merge(websocket::router(Arc::clone(&world)))
+            .merge(connections::router(Arc::clone(&world)));
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", options.port)).await?;
+        let _: Result<(), SocketAddr> = world.address.set(listener.local_addr()?);
+        let mut server = tokio::task::JoinSet::new();
+        server.spawn(async move {
+            let _: std::io::Result<()> = axum::serve(listener, router).await;
+        });
+        Ok(Self {
+            world,
+            _server: server,
+        })
+    }
+}
+
+impl Drop for LocalCloud {
+    fn drop(&mut self) {
+        self.world.lambda.close();
+        self.world.sockets.close_all();
     }
 }

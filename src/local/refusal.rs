@@ -10,8 +10,8 @@ pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) code: Cow<'static, str>,
     pub(crate) message: String,
-    /// Members beside the message, such as `Type` or `LimitType`.
-    pub(crate) more: Map<String, Value>,
+    /// Members beside the message, such as `Type` or `LimitType`. Boxed, as a refusal travels in every `Result`.
+    pub(crate) more: Box<Map<String, Value>>,
 }
 
 impl Refusal {
@@ -24,7 +24,7 @@ impl Refusal {
             status,
             code: code.into(),
             message: message.into(),
-            more: Map::new(),
+            more: Box::default(),
         }
     }
 

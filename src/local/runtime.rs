@@ -21,13 +21,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::World;
-use super::lock::held;
+use super::locked;
 use environment::{Ended, Environment, Init};
 use record::Report;
 
 /// A process that nobody called for so long is ended.
-const IDLE: Duration = Duration::from_secs(5 * 60);
-const REAP_EVERY: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(5);
+const REAP_EVERY: Duration = Duration::from_mins(1);
 /// How long a process may take until it asks for its first event.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
@@ -130,20 +130,20 @@ impl Fleet {
     /// Kills every process, also those at work.
     pub(crate) fn close(&self) {
         let _was: bool = self.stop.send_replace(true);
-        held(&self.idle).clear();
+        locked(&self.idle).clear();
     }
 
     /// Ends the idle processes of versions that were changed or deleted.
     pub(crate) fn retire(&self, world: &World) {
         // Taken out first: whether one is current is Lambda's to say, under its own lock.
-        let all = std::mem::take(&mut *held(&self.idle));
+        let all = std::mem::take(&mut *locked(&self.idle));
         let current = all.into_iter().filter(|e| e.is_current(world)).collect();
-        let newer = std::mem::replace(&mut *held(&self.idle), current);
-        held(&self.idle).extend(newer);
+        let newer = std::mem::replace(&mut *locked(&self.idle), current);
+        locked(&self.idle).extend(newer);
     }
 
     fn take(&self, spec: &Spec) -> Option<Environment> {
-        let mut idle = held(&self.idle);
+        let mut idle = locked(&self.idle);
         loop {
             let last = idle.iter().rposition(|e| e.serves(spec))?;
             let mut environment = idle.remove(last);
@@ -158,7 +158,7 @@ impl Fleet {
             return;
         }
         environment.idle_since = world.clock.now();
-        held(&self.idle).push(environment);
+        locked(&self.idle).push(environment);
         if !self.reaps.swap(true, Ordering::Relaxed) {
             reap(world);
         }
@@ -166,7 +166,7 @@ impl Fleet {
 
     /// Ends what has been idle too long; whether any is left.
     fn sweep(&self, now: Duration) -> bool {
-        let mut idle = held(&self.idle);
+        let mut idle = locked(&self.idle);
         idle.retain(|e| now.saturating_sub(e.idle_since) < IDLE);
         if idle.is_empty() {
             self.reaps.store(false, Ordering::Relaxed);
@@ -176,7 +176,7 @@ impl Fleet {
 
     #[cfg(test)]
     fn count(&self) -> usize {
-        held(&self.idle).len()
+        locked(&self.idle).len()
     }
 }
 
@@ -215,7 +215,9 @@ pub(crate) async fn run(world: &Arc<World>, spec: &Spec, work: Work) -> Outcome 
     let deadline = world.clock.now() + spec.timeout;
     let begun = Instant::now();
     environment.log.start(&work.request_id, &spec.version);
-    let ended = environment.work(world, work.clone(), deadline, &mut stop).await;
+    let ended = environment
+        .work(world, work.clone(), deadline, &mut stop)
+        .await;
     let lives = matches!(ended, Ended::Answer(_) | Ended::Error(_) | Ended::TooLarge);
     if !lives {
         environment.kill().await;
@@ -224,7 +226,11 @@ pub(crate) async fn run(world: &Arc<World>, spec: &Spec, work: Work) -> Outcome 
     environment.drain(lives).await;
     environment.log.end(&Report {
         request_id: &work.request_id,
-        took: if outcome.timed_out { spec.timeout } else { begun.elapsed() },
+        took: if outcome.timed_out {
+            spec.timeout
+        } else {
+            begun.elapsed()
+        },
         memory: spec.memory,
         peak: environment.peak_memory(),
         init: environment.init.take(),
@@ -277,7 +283,9 @@ async fn start(
             }
         };
         let begun = Instant::now();
-        let init = environment.ready(world, world.clock.now() + limit, stop).await;
+        let init = environment
+            .ready(world, world.clock.now() + limit, stop)
+            .await;
         if matches!(init, Init::Ready) {
             environment.init = Some(begun.elapsed());
             return Ok(environment);
@@ -287,7 +295,9 @@ async fn start(
         let mut failed = match init {
             Init::Ready => unreachable!("it was returned above"),
             Init::TimedOut if limit == INIT_LIMIT => {
-                environment.log.init_failed(begun.elapsed(), "timeout", None);
+                environment
+                    .log
+                    .init_failed(begun.elapsed(), "timeout", None);
                 continue;
             }
             Init::TimedOut => timed_out(id, spec.timeout),
@@ -302,7 +312,9 @@ async fn start(
             Init::Stopped => Outcome::error("Sandbox.Stopped", "the local cloud is stopping"),
         };
         let kind = failed.kind();
-        environment.log.init_failed(begun.elapsed(), "error", kind.as_deref());
+        environment
+            .log
+            .init_failed(begun.elapsed(), "error", kind.as_deref());
         failed.log_tail = environment.log.tail();
         return Err(Box::new(failed));
     }

@@ -114,8 +114,14 @@ mod tests {
         for (expression, key) in [
             ("$request.body.action", "join"),
             ("${request.body.action}", "join"),
-            ("${request.body.service}/${request.body.action}", "chat/join"),
-            ("${request.body.action}-${request.body.invalidPath}", "join-"),
+            (
+                "${request.body.service}/${request.body.action}",
+                "chat/join",
+            ),
+            (
+                "${request.body.action}-${request.body.invalidPath}",
+                "join-",
+            ),
             ("action", "action"),
             (r"\$default", "$default"),
             ("$request.body.data.room", "room1234"),
@@ -137,7 +143,10 @@ mod tests {
     #[test]
     fn a_variable_in_a_value_is_not_evaluated_again() {
         let body = r#"{"action":"${request.body.other}","other":"x"}"#;
-        assert_eq!(route_key("$request.body.action", body), "${request.body.other}");
+        assert_eq!(
+            route_key("$request.body.action", body),
+            "${request.body.other}"
+        );
     }
 
     #[test]
@@ -150,7 +159,11 @@ mod tests {
     #[test]
     fn a_message_that_is_not_json_is_for_default() {
         for body in ["", "hello", "{\"action\":"] {
-            assert_eq!(route_key("$request.body.action", body), "$default", "{body}");
+            assert_eq!(
+                route_key("$request.body.action", body),
+                "$default",
+                "{body}"
+            );
         }
     }
 

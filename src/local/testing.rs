@@ -127,19 +127,23 @@ impl Cloud {
         body: &[u8],
     ) -> Http {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
+        let mut head = vec![format!("{method} {path} HTTP/1.1")];
+        head.push("connection: close".to_owned());
         if !headers.iter().any(|(name, _)| *name == "host") {
-            head += "host: localhost\r\n";
+            head.push("host: localhost".to_owned());
         }
-        for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += &format!("content-length: {}\r\n\r\n", body.len());
+        head.extend(
+            headers
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}")),
+        );
+        head.push(format!("content-length: {}\r\n\r\n", body.len()));
+        let head = head.join("\r\n");
         stream.write_all(head.as_bytes()).await.unwrap();
         // A server that has already refused may have stopped reading.
-        let _: std::io::Result<()> = stream.write_all(body).await;
+        drop(stream.write_all(body).await);
         let mut raw = Vec::new();
-        let _: std::io::Result<usize> = stream.read_to_end(&mut raw).await;
+        drop(stream.read_to_end(&mut raw).await);
         parse(&raw)
     }
 
@@ -157,7 +161,8 @@ impl Cloud {
     pub(crate) async fn connection(&self, method: &str, id: &str, body: &[u8]) -> Http {
         let id = id.replace('=', "%3D");
         let path = format!("/_aws/execute-api/{API}/{STAGE}/@connections/{id}");
-        self.http(method, &path, &[("authorization", SIGNED)], body).await
+        self.http(method, &path, &[("authorization", SIGNED)], body)
+            .await
     }
 
     pub(crate) async fn create(&self, name: &str, change: Value) -> Http {
@@ -236,7 +241,7 @@ pub(crate) fn uri(function: &str) -> String {
     )
 }
 
-/// The input of CreateFunction.
+/// The input of `CreateFunction`.
 pub(crate) fn function(name: &str, zip: &[u8]) -> Value {
     json!({
         "FunctionName": name,

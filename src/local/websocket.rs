@@ -28,7 +28,7 @@ pub(crate) use address::Address;
 use super::World;
 use super::apigateway::Served;
 use super::events::{Caller, Moment};
-use super::lock::held;
+use super::locked;
 use throttle::Throttles;
 
 /// Messages that wait for a slow client before posts to it are refused.
@@ -151,7 +151,7 @@ fn notice(message: &str, connection_id: &str, request_id: &str) -> Value {
 impl Sockets {
     /// The connection that is open under this id; one that is still being let in is not.
     pub(crate) fn get(&self, connection_id: &str) -> Option<Arc<Connection>> {
-        let open = held(&self.open);
+        let open = locked(&self.open);
         let connection = open.get(connection_id)?;
         connection.is_open().then(|| Arc::clone(connection))
     }
@@ -173,22 +173,25 @@ impl Sockets {
 
     /// Who is connected, for those who look on.
     pub(crate) fn callers(&self) -> Vec<Caller> {
-        held(&self.open).values().map(|c| c.caller.clone()).collect()
+        locked(&self.open)
+            .values()
+            .map(|c| c.caller.clone())
+            .collect()
     }
 
     fn close_where(&self, leaves: impl Fn(&Caller) -> bool) {
-        for connection in held(&self.open).values().filter(|c| leaves(&c.caller)) {
+        for connection in locked(&self.open).values().filter(|c| leaves(&c.caller)) {
             connection.close(Farewell::going_away());
         }
     }
 
     fn add(&self, connection: &Arc<Connection>) {
         let id = connection.caller.connection_id.clone();
-        held(&self.open).insert(id, Arc::clone(connection));
+        locked(&self.open).insert(id, Arc::clone(connection));
     }
 
     fn remove(&self, connection_id: &str) {
-        held(&self.open).remove(connection_id);
+        locked(&self.open).remove(connection_id);
     }
 
     /// Whether the account lets one more @connections call through.
@@ -207,5 +210,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
     Router::new()
         .route("/{a}", get(handshake::handshake))
         .route("/_aws/execute-api/{a}/{b}", get(handshake::handshake))
+        // No stage has deeper paths; they are refused as the stage's own would be.
+        .route("/_aws/execute-api/{a}/{b}/{c}", get(handshake::handshake))
         .with_state(world)
 }

@@ -58,11 +58,23 @@ const OPERATIONS: [(&str, &str, Operation); 25] = [
     ("GET", "2015-03-31/functions", O::ListFunctions),
     ("GET", "2015-03-31/functions/*", O::GetFunction),
     ("DELETE", "2015-03-31/functions/*", O::DeleteFunction),
-    ("GET", "2015-03-31/functions/*/configuration", O::GetFunctionConfiguration),
-    ("PUT", "2015-03-31/functions/*/configuration", O::UpdateFunctionConfiguration),
+    (
+        "GET",
+        "2015-03-31/functions/*/configuration",
+        O::GetFunctionConfiguration,
+    ),
+    (
+        "PUT",
+        "2015-03-31/functions/*/configuration",
+        O::UpdateFunctionConfiguration,
+    ),
     ("PUT", "2015-03-31/functions/*/code", O::UpdateFunctionCode),
     ("POST", "2015-03-31/functions/*/versions", O::PublishVersion),
-    ("GET", "2015-03-31/functions/*/versions", O::ListVersionsByFunction),
+    (
+        "GET",
+        "2015-03-31/functions/*/versions",
+        O::ListVersionsByFunction,
+    ),
     ("POST", "2015-03-31/functions/*/aliases", O::CreateAlias),
     ("GET", "2015-03-31/functions/*/aliases", O::ListAliases),
     ("GET", "2015-03-31/functions/*/aliases/*", O::GetAlias),
@@ -70,11 +82,27 @@ const OPERATIONS: [(&str, &str, Operation); 25] = [
     ("DELETE", "2015-03-31/functions/*/aliases/*", O::DeleteAlias),
     ("POST", "2015-03-31/functions/*/policy", O::AddPermission),
     ("GET", "2015-03-31/functions/*/policy", O::GetPolicy),
-    ("DELETE", "2015-03-31/functions/*/policy/*", O::RemovePermission),
+    (
+        "DELETE",
+        "2015-03-31/functions/*/policy/*",
+        O::RemovePermission,
+    ),
     ("POST", "2015-03-31/functions/*/invocations", O::Invoke),
-    ("PUT", "2017-10-31/functions/*/concurrency", O::PutFunctionConcurrency),
-    ("DELETE", "2017-10-31/functions/*/concurrency", O::DeleteFunctionConcurrency),
-    ("GET", "2019-09-30/functions/*/concurrency", O::GetFunctionConcurrency),
+    (
+        "PUT",
+        "2017-10-31/functions/*/concurrency",
+        O::PutFunctionConcurrency,
+    ),
+    (
+        "DELETE",
+        "2017-10-31/functions/*/concurrency",
+        O::DeleteFunctionConcurrency,
+    ),
+    (
+        "GET",
+        "2019-09-30/functions/*/concurrency",
+        O::GetFunctionConcurrency,
+    ),
     ("GET", "2017-03-31/tags/*", O::ListTags),
     ("POST", "2017-03-31/tags/*", O::TagResource),
     ("DELETE", "2017-03-31/tags/*", O::UntagResource),
@@ -104,11 +132,6 @@ fn matched<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
         }
     }
     parts.next().is_none().then_some(arguments)
-}
-
-/// The name of the operation that a method and path mean, for whoever watches the calls.
-pub(crate) fn operation(method: &str, path: &str) -> Option<String> {
-    Operation::of(method, path).map(|(operation, _)| format!("{operation:?}"))
 }
 
 /// One call, taken apart.
@@ -177,7 +200,9 @@ async fn answer(world: &Arc<World>, request: Request) -> Result<Response, Refusa
     let query = parts.uri.query().unwrap_or_default();
     let call = Call {
         arguments: arguments.iter().map(decode).collect(),
-        query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        query: form_urlencoded::parse(query.as_bytes())
+            .into_owned()
+            .collect(),
         headers: parts.headers,
         body: read(body).await?,
     };

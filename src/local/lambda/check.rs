@@ -123,7 +123,10 @@ pub(super) fn constraint(value: impl std::fmt::Display, member: &str, rule: &str
 }
 
 pub(super) fn arn(world: &World, function: &str, qualifier: Option<&str>) -> String {
-    let base = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{function}", world.region);
+    let base = format!(
+        "arn:aws:lambda:{}:{ACCOUNT}:function:{function}",
+        world.region
+    );
     match qualifier {
         Some(qualifier) => format!("{base}:{qualifier}"),
         None => base,
@@ -216,12 +219,7 @@ pub(super) fn statement_id(id: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-pub(super) fn in_range(
-    value: i64,
-    member: &str,
-    least: u64,
-    most: u64,
-) -> Result<u64, Refusal> {
+pub(super) fn in_range(value: i64, member: &str, least: u64, most: u64) -> Result<u64, Refusal> {
     match u64::try_from(value) {
         Ok(value) if value > most => {
             let rule = format!("have value less than or equal to {most}");
@@ -256,9 +254,11 @@ pub(super) fn runtime(name: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     let family = |prefix: &str| name.starts_with(prefix);
-    if ["nodejs", "python", "ruby", "dotnet", "java", "go1", "provided"]
-        .into_iter()
-        .any(family)
+    if [
+        "nodejs", "python", "ruby", "dotnet", "java", "go1", "provided",
+    ]
+    .into_iter()
+    .any(family)
     {
         return Err(invalid(format!(
             "The runtime parameter of {name} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
@@ -293,7 +293,9 @@ pub(super) fn variables(variables: &BTreeMap<String, String>) -> Result<(), Refu
         let first = bytes.next().is_some_and(|b| b.is_ascii_alphabetic());
         let rest = name.len() > 1 && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_');
         // `_HANDLER` and its like are refused as reserved below, not as malformed.
-        if !(first && rest) && !RESERVED.contains(&name.as_str()) {
+        let reserved = RESERVED.contains(&name.as_str());
+        let formed = first && rest;
+        if !reserved && !formed {
             let rule = "satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]";
             return Err(constraint(name, "environment.variables", rule));
         }
@@ -325,10 +327,14 @@ pub(super) fn tags(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
     }
     for (key, value) in tags {
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
-            return Err(invalid(format!("Tag key or value is too long or empty: {key}")));
+            return Err(invalid(format!(
+                "Tag key or value is too long or empty: {key}"
+            )));
         }
         if key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(invalid("aws: prefixed tag key names are not allowed for external use."));
+            return Err(invalid(
+                "aws: prefixed tag key names are not allowed for external use.",
+            ));
         }
     }
     Ok(())

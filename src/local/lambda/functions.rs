@@ -49,7 +49,7 @@ struct Package {
     image_uri: Option<String>,
 }
 
-/// What both CreateFunction and UpdateFunctionConfiguration take.
+/// What both `CreateFunction` and `UpdateFunctionConfiguration` take.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Settings {
@@ -216,11 +216,7 @@ fn not_local(vpc: Option<Vpc>, layers: Option<Vec<String>>) -> Result<(), Refusa
 }
 
 impl State {
-    pub(super) fn function(
-        &mut self,
-        world: &World,
-        name: &str,
-    ) -> Result<&mut Function, Refusal> {
+    pub(super) fn function(&mut self, world: &World, name: &str) -> Result<&mut Function, Refusal> {
         self.functions
             .get_mut(name)
             .ok_or_else(|| missing_function(world, name, None))
@@ -402,7 +398,9 @@ fn updatable(world: &World, target: &Target, revision: Option<&str>) -> Result<(
     let state = world.lambda.lock();
     let function = state.look(world, target)?;
     if target.qualifier().is_some_and(|q| q != LATEST) {
-        return Err(invalid("Updates on versions and aliases are not supported."));
+        return Err(invalid(
+            "Updates on versions and aliases are not supported.",
+        ));
     }
     function.settled(world)?;
     if revision.is_some_and(|r| r != function.latest.revision) {
@@ -462,7 +460,10 @@ fn delete_version(world: &World, function: &mut Function, number: &str) -> Resul
             named.join(", ")
         )));
     }
-    let found = number.parse().ok().and_then(|n: u64| function.versions.remove(&n));
+    let found = number
+        .parse()
+        .ok()
+        .and_then(|n: u64| function.versions.remove(&n));
     if found.is_none() {
         return Err(missing_function(world, &function.name, Some(number)));
     }

@@ -16,11 +16,11 @@ use super::Lambda;
 use super::account::CONCURRENCY;
 use super::api::{Call, code, empty};
 use super::check::{Target, arn, constraint, failure, missing_function, throttled, too_large};
+use crate::local::World;
 use crate::local::ids;
-use crate::local::lock::held;
+use crate::local::locked;
 use crate::local::refusal::Refusal;
 use crate::local::runtime::{self, Outcome, Spec, Work};
-use crate::local::World;
 
 /// The code of the refusal when the caller's patience ends before the function does.
 pub(crate) const TIMED_OUT: &str = "IntegrationTimeout";
@@ -28,11 +28,11 @@ pub(crate) const TIMED_OUT: &str = "IntegrationTimeout";
 const SYNC_LIMIT: usize = 6_291_556;
 const ASYNC_LIMIT: usize = 1_048_576;
 /// Longer than any function may run.
-const PATIENCE: Duration = Duration::from_secs(20 * 60);
+const PATIENCE: Duration = Duration::from_mins(20);
 /// Waits before the two retries of an asynchronous call that failed.
-const RETRIES: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(120)];
+const RETRIES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 /// How long an asynchronous call may wait for a throttled function.
-const EVENT_AGE: Duration = Duration::from_secs(6 * 60 * 60);
+const EVENT_AGE: Duration = Duration::from_hours(6);
 
 /// What a function answered.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut busy = held(&self.world.lambda.busy);
+        let mut busy = locked(&self.world.lambda.busy);
         if let Some(count) = busy.get_mut(&self.function) {
             *count -= 1;
         }
@@ -92,10 +92,12 @@ impl Drop for Slot {
 
 impl Slot {
     fn take(world: &Arc<World>, function: &str, reserved: Option<u64>) -> Result<Self, Refusal> {
-        let mut busy = held(&world.lambda.busy);
+        let mut busy = locked(&world.lambda.busy);
         let own = busy.get(function).copied().unwrap_or_default();
         if reserved.is_some_and(|most| own >= most) {
-            return Err(throttled("ReservedFunctionConcurrentInvocationLimitExceeded"));
+            return Err(throttled(
+                "ReservedFunctionConcurrentInvocationLimitExceeded",
+            ));
         }
         if busy.values().sum::<u64>() >= CONCURRENCY {
             return Err(throttled("ConcurrentInvocationLimitExceeded"));
@@ -131,7 +133,7 @@ impl Lambda {
     /// Makes `name` answer in this process; the function must exist.
     #[cfg(test)]
     pub(crate) fn answer_here(&self, name: &str, handler: Here) {
-        held(&self.here).insert(name.to_owned(), handler);
+        locked(&self.here).insert(name.to_owned(), handler);
     }
 }
 
@@ -174,7 +176,7 @@ fn choose(_world: &World, launch: Launch, _timeout: Duration) -> Run {
 
 #[cfg(test)]
 fn choose(world: &World, launch: Launch, timeout: Duration) -> Run {
-    match held(&world.lambda.here).get(&launch.spec.function) {
+    match locked(&world.lambda.here).get(&launch.spec.function) {
         Some(handler) => Run::Here(Arc::clone(handler), timeout),
         None => Run::Process(Box::new(launch)),
     }
@@ -235,7 +237,9 @@ async fn here(world: &World, handler: &Here, work: Work, timeout: Duration) -> O
 
 pub(super) async fn serve(world: &Arc<World>, call: &Call) -> Result<Response, Refusal> {
     let target = call.target(world)?;
-    let kind = call.header("x-amz-invocation-type").unwrap_or("RequestResponse");
+    let kind = call
+        .header("x-amz-invocation-type")
+        .unwrap_or("RequestResponse");
     let limit = match kind {
         "RequestResponse" | "DryRun" => SYNC_LIMIT,
         "Event" => ASYNC_LIMIT,
@@ -255,7 +259,9 @@ pub(super) async fn serve(world: &Arc<World>, call: &Call) -> Result<Response, R
     match kind {
         "DryRun" => {
             let state = world.lambda.lock();
-            state.look(world, &target)?.version(world, target.qualifier())?;
+            state
+                .look(world, &target)?
+                .version(world, target.qualifier())?;
             Ok(empty(204))
         }
         "Event" => {

@@ -7,16 +7,16 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::Lambda;
 use super::api::{Call, empty, json};
 use super::check::{
     Target, arn, conflict, constraint, missing, missing_function, not_latest, policy_too_long,
     precondition, statement_id,
 };
 use super::state::Function;
-use super::Lambda;
 use crate::local::World;
 use crate::local::ids;
-use crate::local::lock::held;
+use crate::local::locked;
 use crate::local::refusal::Refusal;
 
 const LIMIT: usize = 20_480;
@@ -162,14 +162,17 @@ fn admits(statement: &Value, source_arn: &str, account: &str) -> bool {
 
 /// `ArnLike`: each of the six parts is matched for itself, `*` and `?` are wild.
 fn arn_like(pattern: &str, arn: &str) -> bool {
-    let (pattern, arn): (Vec<_>, Vec<_>) =
-        (pattern.splitn(6, ':').collect(), arn.splitn(6, ':').collect());
+    let (pattern, arn): (Vec<_>, Vec<_>) = (
+        pattern.splitn(6, ':').collect(),
+        arn.splitn(6, ':').collect(),
+    );
     pattern.len() == arn.len() && pattern.iter().zip(arn).all(|(p, a)| glob(p, a))
 }
 
 /// Whether `pattern` with `*` (any run) and `?` (any one character) covers all of `text`.
 pub(crate) fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     let mut star = None;
     while t < text.len() {
@@ -305,7 +308,7 @@ impl<'a> Writing<'a> {
         if !world.realism.write_conflicts {
             return Ok(None);
         }
-        if !held(&world.lambda.writing).insert(function.to_owned()) {
+        if !locked(&world.lambda.writing).insert(function.to_owned()) {
             return Err(conflict(format!(
                 "The operation cannot be performed at this time. An update is in progress for resource: {}",
                 arn(world, function, None)
@@ -321,7 +324,7 @@ impl<'a> Writing<'a> {
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        held(&self.world.lambda.writing).remove(self.function);
+        locked(&self.world.lambda.writing).remove(self.function);
     }
 }
 
@@ -333,8 +336,14 @@ mod tests {
 
     #[test]
     fn wildcards_stay_within_a_part_of_the_arn() {
-        assert!(arn_like("arn:aws:execute-api:us-east-1:*:a1/*/$connect", SOURCE));
-        assert!(arn_like("arn:aws:execute-api:us-east-?:000000000000:a1/*", SOURCE));
+        assert!(arn_like(
+            "arn:aws:execute-api:us-east-1:*:a1/*/$connect",
+            SOURCE
+        ));
+        assert!(arn_like(
+            "arn:aws:execute-api:us-east-?:000000000000:a1/*",
+            SOURCE
+        ));
         assert!(!arn_like("arn:aws:execute-api:*:a1/*", SOURCE));
         assert!(!arn_like("arn:aws:execute-api:us-east-1:*:a2/*", SOURCE));
         assert!(!arn_like("*", SOURCE));
@@ -364,8 +373,17 @@ mod tests {
         };
         assert!(!with("Principal", json!({"Service": "s3.amazonaws.com"})));
         assert!(!with("Action", json!("lambda:GetFunction")));
-        assert!(!with("Condition", json!({"StringEquals": {"AWS:SourceAccount": "111122223333"}})));
-        assert!(!with("Condition", json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}})));
-        assert!(with("Condition", json!({"StringEquals": {"AWS:SourceAccount": "000000000000"}})));
+        assert!(!with(
+            "Condition",
+            json!({"StringEquals": {"AWS:SourceAccount": "111122223333"}})
+        ));
+        assert!(!with(
+            "Condition",
+            json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}})
+        ));
+        assert!(with(
+            "Condition",
+            json!({"StringEquals": {"AWS:SourceAccount": "000000000000"}})
+        ));
     }
 }

@@ -175,7 +175,11 @@ fn point(
         for (version, weight) in &weights {
             exists(world, function, version)?;
             if !(0.0..=1.0).contains(weight) {
-                return Err(constraint(weight, "routingConfig", "be between 0.0 and 1.0"));
+                return Err(constraint(
+                    weight,
+                    "routingConfig",
+                    "be between 0.0 and 1.0",
+                ));
             }
         }
         if !weights.is_empty() && (alias.version == LATEST || weights.contains_key(LATEST)) {
@@ -214,7 +218,10 @@ fn no_alias(world: &World, function: &str, name: &str) -> Refusal {
 pub(super) fn get_alias(world: &World, call: &Call) -> Result<Response, Refusal> {
     let (target, name) = (call.target(world)?, call.argument(1));
     let state = world.lambda.lock();
-    let alias = state.functions.get(&target.name).and_then(|f| f.aliases.get(name));
+    let alias = state
+        .functions
+        .get(&target.name)
+        .and_then(|f| f.aliases.get(name));
     let alias = alias.ok_or_else(|| no_alias(world, &target.name, name))?;
     Ok(json(200, &alias.render(world, &target.name, name)))
 }
@@ -226,7 +233,11 @@ pub(super) fn update_alias(world: &World, call: &Call) -> Result<Response, Refus
         let function = state.function(world, &target.name)?;
         let gone = || no_alias(world, &target.name, name);
         let mut alias = function.aliases.get(name).cloned().ok_or_else(gone)?;
-        if input.revision_id.as_ref().is_some_and(|r| *r != alias.revision) {
+        if input
+            .revision_id
+            .as_ref()
+            .is_some_and(|r| *r != alias.revision)
+        {
             return Err(precondition("GetFunction/GetAlias"));
         }
         point(world, function, &mut alias, input)?;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::Work;
 use crate::local::ids;
-use crate::local::lock::held;
+use crate::local::locked;
 
 /// The largest answer of a synchronous call.
 const ANSWER_LIMIT: usize = 6_291_556;
@@ -23,9 +23,17 @@ const ANSWER_LIMIT: usize = 6_291_556;
 pub(super) enum Said {
     /// It asked for an event.
     Ready,
-    Answer { id: String, payload: Vec<u8> },
-    Error { id: String, payload: Vec<u8> },
-    TooLarge { id: String },
+    Answer {
+        id: String,
+        payload: Vec<u8>,
+    },
+    Error {
+        id: String,
+        payload: Vec<u8>,
+    },
+    TooLarge {
+        id: String,
+    },
     InitError(Vec<u8>),
 }
 
@@ -46,12 +54,12 @@ struct Desk {
 impl Desk {
     fn say(&self, said: Said) {
         // Nobody listens to a process that is being ended.
-        let _: Result<(), _> = self.said.send(said);
+        drop(self.said.send(said));
     }
 
     /// Closes the current request if it is `id`.
     fn close(&self, id: &str) -> bool {
-        let mut current = held(&self.current);
+        let mut current = locked(&self.current);
         let is_current = current.as_deref() == Some(id);
         if is_current {
             *current = None;
@@ -60,10 +68,7 @@ impl Desk {
     }
 }
 
-pub(super) fn router(
-    events: mpsc::Receiver<Event>,
-    said: mpsc::UnboundedSender<Said>,
-) -> Router {
+pub(super) fn router(events: mpsc::Receiver<Event>, said: mpsc::UnboundedSender<Said>) -> Router {
     let desk = Arc::new(Desk {
         events: tokio::sync::Mutex::new(events),
         said,
@@ -82,7 +87,7 @@ async fn next(State(desk): State<Arc<Desk>>) -> Response {
     let Some(Event { work, deadline }) = desk.events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    *held(&desk.current) = Some(work.request_id.clone());
+    *locked(&desk.current) = Some(work.request_id.clone());
     let trace = format!("Root=1-{}-{};Sampled=0", ids::hex(8), ids::hex(24));
     let mut response = Response::builder()
         .header("Content-Type", "application/json")
@@ -103,18 +108,14 @@ async fn answer(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: Bod
     if !desk.close(&id) {
         return unknown_request();
     }
-    match payload {
-        Ok(payload) => {
-            let payload = payload.to_vec();
-            desk.say(Said::Answer { id, payload });
-            accepted()
-        }
-        Err(_) => {
-            desk.say(Said::TooLarge { id });
-            let text = "Exceeded maximum allowed payload size (6291556 bytes).";
-            refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", text)
-        }
-    }
+    let Ok(payload) = payload else {
+        desk.say(Said::TooLarge { id });
+        let text = "Exceeded maximum allowed payload size (6291556 bytes).";
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", text);
+    };
+    let payload = payload.to_vec();
+    desk.say(Said::Answer { id, payload });
+    accepted()
 }
 
 async fn error(
@@ -157,7 +158,11 @@ fn accepted() -> Response {
 }
 
 fn unknown_request() -> Response {
-    refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID")
+    refused(
+        StatusCode::BAD_REQUEST,
+        "InvalidRequestID",
+        "Invalid request ID",
+    )
 }
 
 fn refused(status: StatusCode, kind: &str, message: &str) -> Response {

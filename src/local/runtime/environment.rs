@@ -21,7 +21,7 @@ use crate::local::{World, ids};
 
 /// What the pipes of a process that has gone may take to give their rest.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// A line longer than this is cut in two, as CloudWatch would.
+/// A line longer than this is cut in two, as AWS would.
 const LINE_LIMIT: usize = 256 * 1024;
 
 pub(super) struct Environment {
@@ -110,7 +110,12 @@ impl Environment {
     pub(super) async fn start(world: &Arc<World>, spec: &Spec) -> Result<Self, Unstartable> {
         let program = entrypoint(spec)?;
         let stream = stream_name(world, spec);
-        let log = Record::new(Arc::downgrade(world), &spec.function, &spec.log_group, stream);
+        let log = Record::new(
+            Arc::downgrade(world),
+            &spec.function,
+            &spec.log_group,
+            stream,
+        );
         let log = Arc::new(log);
         let unable = |e: io::Error| Unstartable {
             kind: "Runtime.StartFailure",
@@ -141,7 +146,7 @@ impl Environment {
         let desk = desk::router(asked, say);
         tasks.spawn(async move {
             // Serving ends only with this task.
-            let _: io::Result<()> = axum::serve(NoDelay(listener), desk).await;
+            drop(axum::serve(NoDelay(listener), desk).await);
         });
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         tasks.spawn(read(stdout, stderr, Arc::clone(&log), flushed));
@@ -237,7 +242,7 @@ impl Environment {
 
     pub(super) async fn kill(&mut self) {
         // It may have gone by itself.
-        let _: io::Result<()> = self.child.kill().await;
+        drop(self.child.kill().await);
     }
 
     /// Waits until what the process has written so far is in the log.
@@ -272,7 +277,7 @@ impl axum::serve::Listener for NoDelay {
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
         // Slower without, and nothing worse.
-        let _: io::Result<()> = stream.set_nodelay(true);
+        drop(stream.set_nodelay(true));
         (stream, address)
     }
 
@@ -310,7 +315,7 @@ async fn spawn(command: &mut Command) -> io::Result<Child> {
         match command.spawn() {
             Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy => {
                 let pause = || std::thread::sleep(Duration::from_millis(5));
-                let _: Result<(), _> = tokio::task::spawn_blocking(pause).await;
+                drop(tokio::task::spawn_blocking(pause).await);
             }
             done => return done,
         }
@@ -335,7 +340,6 @@ fn variables(world: &World, spec: &Spec, stream: &str, port: u16) -> Vec<(String
         ("LANG", "en_US.UTF-8"),
         ("TZ", ":UTC"),
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        ("AWS_EC2_METADATA_DISABLED", "true"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .to_vec();
@@ -359,8 +363,8 @@ fn variables(world: &World, spec: &Spec, stream: &str, port: u16) -> Vec<(String
         ("AWS_LAMBDA_LOG_GROUP_NAME", spec.log_group.clone()),
         ("AWS_LAMBDA_LOG_STREAM_NAME", stream.to_owned()),
         ("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{port}")),
-        ("LAMBDA_TASK_ROOT", folder.clone()),
-        ("LAMBDA_RUNTIME_DIR", folder),
+        ("LAMBDA_TASK_ROOT", folder),
+        ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
     ];
     all.extend(fixed.map(|(name, value)| (name.to_owned(), value)));
     all

@@ -1,9 +1,10 @@
-//! What a call leaves in CloudWatch: the platform's lines, the function's own, and the tail for the caller.
+//! What a call leaves in the logs: the platform's lines, the function's own, and the tail for the caller.
 
+use std::fmt::{self, Write as _};
 use std::sync::{Mutex, Weak};
 use std::time::Duration;
 
-use crate::local::lock::held;
+use crate::local::locked;
 use crate::local::{Happening, World, ids};
 
 /// What `X-Amz-Log-Type: Tail` returns at most.
@@ -54,12 +55,12 @@ impl Record {
     }
 
     fn put(&self, line: &str) {
-        let mut tail = held(&self.tail);
+        let mut tail = locked(&self.tail);
         tail.push_str(line);
         tail.push('\n');
         if tail.len() > TAIL {
             let cut = tail.len() - TAIL;
-            let cut = (cut..).find(|i| tail.is_char_boundary(*i)).unwrap_or(cut);
+            let cut = tail.ceil_char_boundary(cut);
             tail.drain(..cut);
         }
         drop(tail);
@@ -70,7 +71,7 @@ impl Record {
     }
 
     pub(super) fn start(&self, request_id: &str, version: &str) {
-        held(&self.tail).clear();
+        locked(&self.tail).clear();
         self.put(&format!("START RequestId: {request_id} Version: {version}"));
     }
 
@@ -98,7 +99,7 @@ impl Record {
 
     /// The last 4 KB since the call began.
     pub(super) fn tail(&self) -> String {
-        held(&self.tail).clone()
+        locked(&self.tail).clone()
     }
 }
 
@@ -112,15 +113,15 @@ impl Report<'_> {
             self.memory,
         );
         if let Some(peak) = self.peak {
-            line += &format!("Max Memory Used: {peak} MB\t");
+            let _: fmt::Result = write!(line, "Max Memory Used: {peak} MB\t");
         }
         if let Some(init) = self.init {
-            line += &format!("Init Duration: {:.2} ms\t", millis(init));
+            let _: fmt::Result = write!(line, "Init Duration: {:.2} ms\t", millis(init));
         }
         if self.timed_out {
             line += "Status: timeout";
         } else if let Some(kind) = self.error {
-            line += &format!("Status: error\tError Type: {kind}");
+            let _: fmt::Result = write!(line, "Status: error\tError Type: {kind}");
         }
         line
     }

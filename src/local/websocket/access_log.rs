@@ -37,7 +37,9 @@ impl Line {
             line.set("identity.userAgent", agent);
         }
         for (name, value) in caller.authorizer.iter().flatten() {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             line.set(&format!("authorizer.{name}"), &value);
         }
         line
@@ -64,8 +66,16 @@ impl Line {
             Called::Unreachable(_) => 500,
         };
         for (short, long, value) in [
-            ("integrationStatus", "integration.status", status.to_string()),
-            ("integrationLatency", "integration.latency", latency.to_string()),
+            (
+                "integrationStatus",
+                "integration.status",
+                status.to_string(),
+            ),
+            (
+                "integrationLatency",
+                "integration.latency",
+                latency.to_string(),
+            ),
         ] {
             self.set(short, &value);
             self.set(long, &value);
@@ -83,7 +93,9 @@ impl Line {
         };
         let stream = format!("{}/{}", served.api_id, served.stage);
         let line = self.fill(&log.format);
-        world.logs.put(&log.group, &stream, world.clock.millis(), &line);
+        world
+            .logs
+            .put(&log.group, &stream, world.clock.millis(), &line);
     }
 
     /// Replaces each `$context.name`; what is unknown is `-`.

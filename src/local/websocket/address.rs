@@ -27,7 +27,9 @@ impl Address {
             let api_id = parts.pop();
             return Self { api_id, path };
         }
-        let api_id = host.split_once(".execute-api.").map(|(api, _)| api.to_owned());
+        let api_id = host
+            .split_once(".execute-api.")
+            .map(|(api, _)| api.to_owned());
         Self {
             api_id,
             path: parts,
@@ -57,8 +59,18 @@ mod tests {
     #[test]
     fn every_form_names_the_api_and_the_path() {
         for (host, path, api_id, rest) in [
-            ("127.0.0.1:4", "/_aws/execute-api/a1/prod", Some("a1"), vec!["prod"]),
-            ("a1.execute-api.localhost:4", "/prod", Some("a1"), vec!["prod"]),
+            (
+                "127.0.0.1:4",
+                "/_aws/execute-api/a1/prod",
+                Some("a1"),
+                vec!["prod"],
+            ),
+            (
+                "a1.execute-api.localhost:4",
+                "/prod",
+                Some("a1"),
+                vec!["prod"],
+            ),
             ("127.0.0.1", "/prod/", None, vec!["prod"]),
             (
                 "localhost",

@@ -31,7 +31,8 @@ pub(super) async fn authorize(
     asked: &Asked,
     moment: &Moment,
 ) -> Result<Map<String, Value>, Barred> {
-    let present = |source: &String| identity(source, served, caller, asked).is_some_and(|v| !v.is_empty());
+    let present =
+        |source: &String| identity(source, served, caller, asked).is_some_and(|v| !v.is_empty());
     if !authorizer.identity.iter().all(present) {
         return Err(Barred::Unauthorized);
     }
@@ -47,7 +48,7 @@ pub(super) async fn authorize(
     let uri = errand.uri(&authorizer.uri);
     let answer = match call(world, &uri, &source, &event, LONGEST).await {
         Called::Answered(answer) => answer,
-        called if called.error().as_deref() == Some("Unauthorized") => {
+        other if other.error().as_deref() == Some("Unauthorized") => {
             return Err(Barred::Unauthorized);
         }
         _ => return Err(Barred::Broken),

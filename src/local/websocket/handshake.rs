@@ -136,14 +136,20 @@ fn switching(accept: &str, protocol: Option<HeaderValue>) -> Response {
 impl Visit {
     fn new(world: &World, parts: &Parts, served: Served) -> Self {
         let now = world.clock.millis();
-        let domain = format!("{}.execute-api.{}.amazonaws.com", served.api_id, world.region);
+        let domain = format!(
+            "{}.execute-api.{}.amazonaws.com",
+            served.api_id, world.region
+        );
         let query = parts.uri.query().unwrap_or_default();
         let asked = Asked {
             headers: headers(&parts.headers, &domain),
-            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            query: form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
         };
         let bearer = asked.header("authorization").unwrap_or_default();
-        let signed = bearer.starts_with("AWS4-HMAC-SHA256 ") || asked.query("X-Amz-Signature").is_some();
+        let signed =
+            bearer.starts_with("AWS4-HMAC-SHA256 ") || asked.query("X-Amz-Signature").is_some();
         let agent = parts.headers.get(USER_AGENT).and_then(|v| v.to_str().ok());
         let caller = Caller {
             api_id: served.api_id.clone(),
@@ -275,9 +281,7 @@ async fn enter(world: &Arc<World>, visit: &mut Visit) -> Result<Entered, Refused
     }
     visit.moment.at = world.clock.millis();
     let (moment, asked) = (&visit.moment, &visit.asked);
-    let event = visit
-        .caller
-        .connect(moment, asked, &visit.served.variables);
+    let event = visit.caller.connect(moment, asked, &visit.served.variables);
     let (called, took) = visit.errand().run(world, &route, &event).await;
     let protocol = admitted(&called, visit)?;
     Ok((protocol, Some((called, took.as_millis()))))
@@ -314,7 +318,11 @@ fn admitted(called: &Called, visit: &Visit) -> Result<Option<HeaderValue>, Refus
     let answer = match called {
         Called::Answered(answer) => answer,
         Called::TimedOut => {
-            return Err(Refused::gateway(status, "Endpoint request timed out", visit));
+            return Err(Refused::gateway(
+                status,
+                "Endpoint request timed out",
+                visit,
+            ));
         }
         _ => return Err(Refused::gateway(status, "Internal server error", visit)),
     };
@@ -336,7 +344,8 @@ fn admitted(called: &Called, visit: &Visit) -> Result<Option<HeaderValue>, Refus
 fn protocol(answer: &Value) -> Option<HeaderValue> {
     let find = |member: &str| {
         let headers = answer[member].as_object()?;
-        let named = |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case("sec-websocket-protocol");
+        let named =
+            |(name, _): &(&String, &Value)| name.eq_ignore_ascii_case("sec-websocket-protocol");
         let (_, value) = headers.iter().find(named)?;
         value.as_str().or_else(|| value[0].as_str())
     };
@@ -358,12 +367,11 @@ fn open(world: &Arc<World>, caller: Caller, query: String, upgrade: OnUpgrade) {
     });
     let world = Arc::clone(world);
     let _detached: JoinHandle<()> = tokio::spawn(async move {
-        let farewell = match upgrade.await {
-            Ok(io) => socket::serve(&world, &connection, ends, io).await,
-            Err(_) => {
-                world.sockets.remove(&connection.caller.connection_id);
-                Farewell::new(1006, "")
-            }
+        let farewell = if let Ok(io) = upgrade.await {
+            socket::serve(&world, &connection, ends, io).await
+        } else {
+            world.sockets.remove(&connection.caller.connection_id);
+            Farewell::new(1006, "")
         };
         messages::disconnected(&world, &connection.caller, &farewell).await;
     });

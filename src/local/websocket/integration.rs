@@ -42,7 +42,9 @@ impl Called {
         };
         let code = &answer["statusCode"];
         let number = code.as_u64().or_else(|| code.as_str()?.parse().ok())?;
-        u16::try_from(number).ok().filter(|n| (200..600).contains(n))
+        u16::try_from(number)
+            .ok()
+            .filter(|n| (200..600).contains(n))
     }
 }
 

@@ -103,7 +103,7 @@ async fn refuse(world: &World, connection: &Connection, message: &str, moment: &
 
 async fn send(connection: &Connection, frame: String) {
     // The socket may have closed meanwhile; then there is nobody to tell.
-    let _: Result<(), _> = connection.out.send(frame).await;
+    drop(connection.out.send(frame).await);
 }
 
 /// Tells `$disconnect`, after the socket is closed; what it answers is ignored.
@@ -128,8 +128,8 @@ pub(super) async fn disconnected(world: &Arc<World>, caller: &Caller, why: &Fare
             route_key: DISCONNECT,
             connection_id: &caller.connection_id,
         };
-        let (called, took) = errand.run(world, route, &event).await;
-        line.integration(&called, took.as_millis());
+        let (answered, took) = errand.run(world, route, &event).await;
+        line.integration(&answered, took.as_millis());
     }
     line.write(world, &served);
 }

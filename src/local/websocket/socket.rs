@@ -19,8 +19,8 @@ use crate::local::World;
 
 const MESSAGE_LIMIT: usize = 128 * 1024;
 const FRAME_LIMIT: usize = 32 * 1024;
-const IDLE: Duration = Duration::from_secs(600);
-const LIFETIME: Duration = Duration::from_secs(7200);
+const IDLE: Duration = Duration::from_mins(10);
+const LIFETIME: Duration = Duration::from_hours(2);
 /// How long a client may take to notice that the gateway has closed.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -163,8 +163,12 @@ async fn send(socket: &mut Socket, text: String) -> Result<(), Error> {
     socket.flush().await
 }
 
-/// Says good-bye and waits for the client to hang up, or its unread frames would reset the connection before it has
-/// read why.
+/// Says good-bye. The client's unread frames are still taken for a while, in a task of their own, or they would reset
+/// the connection before the client has read why.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "$disconnect must not wait for a client that lingers"
+)]
 async fn close(mut socket: Socket, end: End) {
     let parting = async {
         match end {
@@ -178,12 +182,17 @@ async fn close(mut socket: Socket, end: End) {
             // The library has queued the echo.
             End::Theirs(_) => socket.flush().await?,
         }
-        let io = socket.get_mut();
-        io.shutdown().await?;
-        let mut sink = [0; 8192];
-        while io.read(&mut sink).await? > 0 {}
+        socket.get_mut().shutdown().await?;
         Ok::<(), Error>(())
     };
-    // A client that has gone or that lingers is not waited for.
-    let _: Result<Result<(), Error>, _> = tokio::time::timeout(LINGER, parting).await;
+    if !matches!(tokio::time::timeout(LINGER, parting).await, Ok(Ok(()))) {
+        return;
+    }
+    let _detached: JoinHandle<()> = tokio::spawn(async move {
+        let io = socket.get_mut();
+        let mut sink = [0; 8192];
+        let drained = async { while matches!(io.read(&mut sink).await, Ok(n) if n > 0) {} };
+        // A client that does not hang up is hung up on.
+        let _: Result<(), _> = tokio::time::timeout(LINGER, drained).await;
+    });
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::local::World;
 use crate::local::apigateway::{Served, Throttle};
-use crate::local::lock::held;
+use crate::local::locked;
 use crate::local::selection::CONNECT;
 
 /// Of all requests, callbacks included.
@@ -50,7 +50,7 @@ impl Throttles {
     }
 
     fn take(&self, name: &str, limit: Throttle, now: Duration) -> bool {
-        let mut buckets = held(&self.0);
+        let mut buckets = locked(&self.0);
         let most = f64::from(limit.burst);
         let bucket = buckets.entry(name.to_owned()).or_insert(Bucket {
             tokens: most,
@@ -80,7 +80,10 @@ mod tests {
         };
         let count = |at: u64| {
             let take = || throttles.take("x", limit, Duration::from_millis(at));
-            std::iter::repeat_with(take).take(10).filter(|taken| *taken).count()
+            std::iter::repeat_with(take)
+                .take(10)
+                .filter(|taken| *taken)
+                .count()
         };
         assert_eq!(count(0), 3);
         assert_eq!(count(400), 0);
