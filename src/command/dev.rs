@@ -19,7 +19,8 @@ use crate::names::Facts;
 use crate::package;
 use crate::plan::guard::Consent;
 use crate::stack::Loaded;
-use crate::talk::play::{Line, PlayOptions, play};
+use crate::talk::play::{PlayOptions, play};
+use crate::talk::transcript::Line;
 use crate::talk::script::Script;
 
 /// Where `dev` listens unless told otherwise.

@@ -9,14 +9,20 @@ pub mod clock;
 pub(crate) mod connections;
 pub(crate) mod dynamodb;
 mod edge;
+mod events;
 pub(crate) mod iam;
+mod ids;
 pub(crate) mod lambda;
 pub(crate) mod logs;
 mod pace;
 pub(crate) mod refusal;
+mod runtime;
+mod selection;
 pub(crate) mod store;
 mod sts;
 mod tagging;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests_support;
 pub(crate) mod websocket;
