@@ -14,6 +14,7 @@ pub(crate) mod lambda;
 pub(crate) mod logs;
 mod pace;
 pub(crate) mod refusal;
+mod service;
 pub(crate) mod store;
 mod sts;
 mod tagging;
