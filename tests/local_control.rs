@@ -523,3 +523,21 @@ async fn the_door_opens_for_signed_requests_to_this_machine() {
     cloud.shutdown().await;
     TcpStream::connect(address).await.unwrap_err();
 }
+
+#[tokio::test]
+async fn a_dropped_cloud_serves_no_more() {
+    let cloud = cloud().await;
+    let address = cloud.endpoint().trim_start_matches("http://").to_owned();
+    drop(TcpStream::connect(&address).await.unwrap());
+    drop(cloud);
+    let mut refused = false;
+    // The listener goes as soon as its task has run once more.
+    for _ in 0..1000 {
+        refused = TcpStream::connect(&address).await.is_err();
+        if refused {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(refused);
+}

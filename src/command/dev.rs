@@ -8,7 +8,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::deploy::{carry_out, finish};
-use super::local::{self, FOLDER, Local};
+use super::local::{self, Local};
 use super::session::{self, Session, folder, guard, signals};
 use super::{Context, diff};
 use crate::cli::{Dev, RealismKind};
@@ -62,7 +62,7 @@ async fn start(
     args: &Dev,
     loaded: &Loaded,
 ) -> Result<(Serving, Local), Error> {
-    let dir = folder(&loaded.file).join(FOLDER);
+    let dir = local::state(&folder(&loaded.file))?;
     let Some(lock) = local::lock(&dir)? else {
         return Err(Error::refused(format!("`msgai dev` already serves {}", dir.display()))
             .hint("use it with `--local`, or end it first"));

@@ -11,7 +11,7 @@ use crate::local::{LocalCloud, Options, Realism};
 use super::dev::PORT;
 
 /// Where a stack's local cloud keeps its state, beside the stack file.
-pub(crate) const FOLDER: &str = ".msgai/local";
+const FOLDER: &str = ".msgai/local";
 
 /// The Region of a local stack that names none; nothing leaves the machine, so one is as good as another.
 pub(crate) const REGION: &str = "us-east-1";
@@ -65,7 +65,7 @@ fn of_io(what: &str, error: &io::Error) -> Error {
 
 /// The local cloud of the stack file in this folder.
 pub(crate) async fn reach(folder: &Path, region: Option<&str>) -> Result<Local, Error> {
-    let dir = folder.join(FOLDER);
+    let dir = state(folder)?;
     match lock(&dir)? {
         Some(lock) => {
             let options = options(dir, 0, region, Realism::INSTANT);
@@ -82,6 +82,12 @@ pub(crate) async fn reach(folder: &Path, region: Option<&str>) -> Result<Local, 
             Ok(Local::Running { endpoint: endpoint.to_owned(), region: region.to_owned() })
         }
     }
+}
+
+/// Absolute, because functions run in folders of their own.
+pub(crate) fn state(folder: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(folder.join(FOLDER))
+        .map_err(|error| of_io("the current folder is unknown", &error))
 }
 
 pub(crate) fn options(
