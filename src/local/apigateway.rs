@@ -64,11 +64,4 @@ impl ApiGateway {
             .map(|s| s.api_id.clone())
             .collect()
     }
-
-    /// Replaces what one stage of one API serves.
-    pub(crate) fn serve(&self, served: Served) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|s| s.api_id != served.api_id || s.stage != served.stage);
-        all.push(served);
-    }
 }

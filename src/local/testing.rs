@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -30,7 +31,8 @@ pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/msgai/chat/live";
 pub(crate) const START: Duration = Duration::from_secs(1_700_000_000);
 const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKID/20231114/us-east-1/execute-api/aws4_request, SignedHeaders=host, Signature=0";
 
-pub(crate) fn world(clock: Clock, realism: Realism, store: Store) -> Arc<World> {
+pub(crate) fn world(clock: Clock, realism: Realism, dir: Option<&Path>) -> Arc<World> {
+    let store = Store::open(dir).unwrap();
     let lambda = Lambda::open(&store).unwrap();
     let world = World {
         clock,
@@ -47,6 +49,11 @@ pub(crate) fn world(clock: Clock, realism: Realism, store: Store) -> Arc<World> 
     };
     world.iam.trust(ROLE);
     Arc::new(world)
+}
+
+/// What was written to a log group, in the order it came.
+pub(crate) fn logged(world: &World, group: &str) -> Vec<String> {
+    world.logs.lines(group)
 }
 
 /// A served world; it ends with its value.
@@ -94,8 +101,7 @@ impl Cloud {
     }
 
     pub(crate) async fn start(clock: Clock, realism: Realism) -> Self {
-        let store = Store::open(None).unwrap();
-        Self::serve(world(clock, realism, store)).await
+        Self::serve(world(clock, realism, None)).await
     }
 
     pub(crate) async fn serve(world: Arc<World>) -> Self {
@@ -230,7 +236,7 @@ impl Cloud {
             throttle: BTreeMap::new(),
             access_log: None,
         };
-        self.world.apigateway.serve(served.clone());
+        self.world.sockets.serve(served.clone());
         served
     }
 }
