@@ -45,18 +45,25 @@ pub enum Outcome {
 
 impl Applied {
     pub fn is_complete(&self) -> bool {
-        self.outcomes.values().all(|outcome| matches!(outcome, Outcome::Done { .. }))
+        self.outcomes
+            .values()
+            .all(|outcome| matches!(outcome, Outcome::Done { .. }))
     }
 
     pub fn done(&self) -> usize {
-        self.outcomes.values().filter(|o| matches!(o, Outcome::Done { .. })).count()
+        self.outcomes
+            .values()
+            .filter(|o| matches!(o, Outcome::Done { .. }))
+            .count()
     }
 
     pub fn failures(&self) -> impl Iterator<Item = (&ResourceId, &CloudError)> {
-        self.outcomes.iter().filter_map(|(id, outcome)| match outcome {
-            Outcome::Failed(error) => Some((id, error)),
-            _ => None,
-        })
+        self.outcomes
+            .iter()
+            .filter_map(|(id, outcome)| match outcome {
+                Outcome::Failed(error) => Some((id, error)),
+                _ => None,
+            })
     }
 }
 
@@ -122,11 +129,19 @@ pub async fn apply(
     }
     drop(running);
     reporter.end();
-    let Walk { mut outcomes, facts, .. } = walk;
+    let Walk {
+        mut outcomes,
+        facts,
+        ..
+    } = walk;
     for id in plan.changes.keys() {
         outcomes.entry(id.clone()).or_insert(Outcome::NotStarted);
     }
-    Applied { outcomes, facts, stopped: stopping }
+    Applied {
+        outcomes,
+        facts,
+        stopped: stopping,
+    }
 }
 
 /// Returns when a stop is asked for; never when nobody can ask any more.
@@ -152,7 +167,10 @@ impl<'a> Walk<'a> {
             match verdict {
                 Verdict::Skip(because) => {
                     self.waiting.remove(&id);
-                    reporter.on(&Event::Skipped { id: id.clone(), because: because.clone() });
+                    reporter.on(&Event::Skipped {
+                        id: id.clone(),
+                        because: because.clone(),
+                    });
                     self.outcomes.insert(id, Outcome::Skipped { because });
                 }
                 Verdict::Begin if running.len() >= AT_ONCE => return,
@@ -187,7 +205,11 @@ impl<'a> Walk<'a> {
         Box::pin(async move {
             let begun = Instant::now();
             let result = call(change, &cloud, place, stack, &facts).await;
-            Ended { id: change.id.clone(), took: begun.elapsed(), result }
+            Ended {
+                id: change.id.clone(),
+                took: begun.elapsed(),
+                result,
+            }
         })
     }
 
@@ -199,12 +221,19 @@ impl<'a> Walk<'a> {
                     Some(physical) => drop(self.facts.insert(id.clone(), physical)),
                     None => drop(self.facts.remove(&id)),
                 }
-                reporter.on(&Event::Finished { id: id.clone(), took });
+                reporter.on(&Event::Finished {
+                    id: id.clone(),
+                    took,
+                });
                 Outcome::Done { took }
             }
             Err(error) => {
                 let (text, hint) = (error.to_string(), error.hint());
-                reporter.on(&Event::Failed { id: id.clone(), error: text, hint });
+                reporter.on(&Event::Failed {
+                    id: id.clone(),
+                    error: text,
+                    hint,
+                });
                 Outcome::Failed(error)
             }
         };
@@ -224,12 +253,19 @@ async fn call(
     stack: &StackId,
     facts: &Facts,
 ) -> Result<Option<Physical>, CloudError> {
-    let work = Work { cloud, place, stack, facts };
+    let work = Work {
+        cloud,
+        place,
+        stack,
+        facts,
+    };
     match &change.action {
         Action::Create(resource) => resource.create(&work).await.map(Some),
-        Action::Update { resource, at, because } => {
-            resource.update(&work, at, because).await.map(Some)
-        }
+        Action::Update {
+            resource,
+            at,
+            because,
+        } => resource.update(&work, at, because).await.map(Some),
         Action::Replace { .. } => {
             unreachable!("a plan with a replacement refuses itself before it is applied")
         }

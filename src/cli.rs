@@ -9,8 +9,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// msgai reads stack.yaml, compares it with what runs in the account, shows the difference and makes it so.
 /// It keeps no state file: the account is the state.
 #[derive(Debug, Parser)]
-#[command(name = "msgai", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Examples:\n  msgai dev                    the whole stack on this machine, without AWS\n  msgai diff                   what a deploy would change\n  msgai deploy --yes           in a pipeline\n  msgai deploy -e dev          with the file's `dev` environment\n\nExit codes: 0 done, 1 failed, 2 there are changes (diff --detailed-exitcode), 3 applied in part,\n4 refused, 64 usage, 130 stopped by a signal.")]
+#[command(
+    name = "msgai",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Examples:\n  msgai dev                    the whole stack on this machine, without AWS\n  msgai diff                   what a deploy would change\n  msgai deploy --yes           in a pipeline\n  msgai deploy -e dev          with the file's `dev` environment\n\nExit codes: 0 done, 1 failed, 2 there are changes (diff --detailed-exitcode), 3 applied in part,\n4 refused, 64 usage, 130 stopped by a signal."
+)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -26,7 +33,13 @@ pub struct Global {
     #[arg(short, long, global = true, env = "MSGAI_FILE", value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// The environment of the stack file to merge over the rest
-    #[arg(short = 'e', long = "env", global = true, env = "MSGAI_ENV", value_name = "NAME")]
+    #[arg(
+        short = 'e',
+        long = "env",
+        global = true,
+        env = "MSGAI_ENV",
+        value_name = "NAME"
+    )]
     pub environment: Option<String>,
     /// The AWS profile
     #[arg(long, global = true, env = "AWS_PROFILE", value_name = "NAME")]
@@ -50,7 +63,13 @@ pub struct Global {
     #[arg(short, long, global = true, env = "MSGAI_VERBOSE", value_parser = clap::builder::FalseyValueParser::new())]
     pub verbose: bool,
     /// When to use colour
-    #[arg(long, global = true, env = "MSGAI_COLOR", value_name = "WHEN", default_value = "auto")]
+    #[arg(
+        long,
+        global = true,
+        env = "MSGAI_COLOR",
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
     pub color: When,
     /// Answer every question with yes
     #[arg(short, long, global = true, env = "MSGAI_YES", value_parser = clap::builder::FalseyValueParser::new())]

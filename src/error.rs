@@ -55,7 +55,12 @@ pub struct Error {
 
 impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hints: Vec::new(), verbatim: false }
+        Self {
+            kind,
+            message: message.into(),
+            hints: Vec::new(),
+            verbatim: false,
+        }
     }
 
     pub fn failed(message: impl Into<String>) -> Self {

@@ -30,7 +30,10 @@ pub struct Observed {
 
 impl Observed {
     pub fn facts(&self) -> Facts {
-        self.objects.iter().map(|(id, found)| (id.clone(), found.at.clone())).collect()
+        self.objects
+            .iter()
+            .map(|(id, found)| (id.clone(), found.at.clone()))
+            .collect()
     }
 }
 
@@ -51,15 +54,21 @@ pub async fn observe(cloud: &Cloud, scope: &Scope) -> Result<Observed, CloudErro
         .flatten()
         .map(|found| (found.id.clone(), found))
         .collect();
-    Ok(Observed { objects, referenced, notes: hints.note().into_iter().collect() })
+    Ok(Observed {
+        objects,
+        referenced,
+        notes: hints.note().into_iter().collect(),
+    })
 }
 
 async fn roles(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudError> {
     let roles = role::list(cloud, scope).await?;
     let ours = roles.iter().filter(|role| role.ours);
-    let policies =
-        try_join_all(ours.map(|role| role_policy::list(cloud, &role.id.name))).await?;
-    Ok(roles.into_iter().chain(policies.into_iter().flatten()).collect())
+    let policies = try_join_all(ours.map(|role| role_policy::list(cloud, &role.id.name))).await?;
+    Ok(roles
+        .into_iter()
+        .chain(policies.into_iter().flatten())
+        .collect())
 }
 
 async fn functions(
@@ -73,7 +82,9 @@ async fn functions(
         futures_util::try_join!(alias::list(cloud, name), permission::list(cloud, name))
     }))
     .await?;
-    let parts = parts.into_iter().flat_map(|(alias, statements)| alias.into_iter().chain(statements));
+    let parts = parts
+        .into_iter()
+        .flat_map(|(alias, statements)| alias.into_iter().chain(statements));
     Ok(functions.into_iter().chain(parts).collect())
 }
 
@@ -81,7 +92,9 @@ async fn functions(
 async fn whole_api(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudError> {
     let apis = api::list(cloud, scope).await?;
     let own = apis.iter().find(|found| found.id == api::id(&scope.stack));
-    let Some(api) = own.map(|found| found.at.id.clone()) else { return Ok(apis) };
+    let Some(api) = own.map(|found| found.at.id.clone()) else {
+        return Ok(apis);
+    };
     let routes = async {
         let routes = route::list(cloud, &api).await?;
         // Only where something wants or has a response is there one to ask for.
@@ -89,10 +102,9 @@ async fn whole_api(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudErro
             let wanted = ResourceId::new(Kind::RouteResponse, &r.id.name);
             r.settings["reply"] == true || scope.wanted.contains(&wanted)
         });
-        let responses = try_join_all(
-            replying.map(|r| route_response::list(cloud, &api, &r.id.name, &r.at.id)),
-        )
-        .await?;
+        let responses =
+            try_join_all(replying.map(|r| route_response::list(cloud, &api, &r.id.name, &r.at.id)))
+                .await?;
         Ok::<_, CloudError>(routes.into_iter().chain(responses.into_iter().flatten()))
     };
     let (integrations, authorizers, routes, stages, snapshots) = futures_util::try_join!(
@@ -108,7 +120,11 @@ async fn whole_api(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudErro
     all.extend(routes);
     for stage in stages {
         let name = &stage.found.id.name;
-        all.extend(stage.deployment.map(|served| deployment::object(name, &served, &snapshots)));
+        all.extend(
+            stage
+                .deployment
+                .map(|served| deployment::object(name, &served, &snapshots)),
+        );
         all.push(stage.found);
     }
     Ok(all)

@@ -95,8 +95,11 @@ impl CloudError {
             }
             SdkError::ConstructionFailure(_) => {
                 let text = chain(error);
-                let fault =
-                    if text.contains("credentials") { Fault::Credentials } else { Fault::Invalid };
+                let fault = if text.contains("credentials") {
+                    Fault::Credentials
+                } else {
+                    Fault::Invalid
+                };
                 (fault, None, text)
             }
             _ => (Fault::Other, None, chain(error)),
@@ -110,11 +113,23 @@ impl CloudError {
         } else {
             message
         };
-        Self { operation, subject: subject.to_owned(), fault, code, message, request_id }
+        Self {
+            operation,
+            subject: subject.to_owned(),
+            fault,
+            code,
+            message,
+            request_id,
+        }
     }
 
     pub(crate) fn no_region() -> Self {
-        Self::of("Configure", "the region", Fault::Invalid, "no AWS Region is named".to_owned())
+        Self::of(
+            "Configure",
+            "the region",
+            Fault::Invalid,
+            "no AWS Region is named".to_owned(),
+        )
     }
 
     pub(crate) fn patience(
@@ -134,7 +149,14 @@ impl CloudError {
         fault: Fault,
         message: String,
     ) -> Self {
-        Self { operation, subject: subject.to_owned(), fault, code: None, message, request_id: None }
+        Self {
+            operation,
+            subject: subject.to_owned(),
+            fault,
+            code: None,
+            message,
+            request_id: None,
+        }
     }
 
     /// What a person can do about it; AWS's known riddles, translated.
@@ -185,7 +207,11 @@ impl CloudError {
 
 impl fmt::Display for CloudError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}: {}", self.operation, self.subject, self.message)?;
+        write!(
+            f,
+            "{} of {}: {}",
+            self.operation, self.subject, self.message
+        )?;
         match (&self.code, &self.request_id) {
             (Some(code), Some(id)) => write!(f, " ({code}, request {id})"),
             (Some(code), None) if *code != self.message => write!(f, " ({code})"),
@@ -266,10 +292,13 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
         | "SignatureDoesNotMatch"
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException" => Fault::Credentials,
-        "AccessDenied" | "AccessDeniedException" | "ForbiddenException"
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "ForbiddenException"
         | "UnauthorizedOperation" => Fault::Denied,
-        "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown"
-        | "ThrottledException" => Fault::Throttled,
+        "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" | "ThrottledException" => {
+            Fault::Throttled
+        }
         code if code.starts_with("Throttling") => Fault::Throttled,
         _ => match status {
             Some(429) => Fault::Throttled,
@@ -289,28 +318,122 @@ mod tests {
     #[test]
     fn aws_texts_become_faults() {
         let table = [
-            ("ConflictException", "Unable to complete operation due to concurrent modification. Please try again later.", 409, Fault::Busy),
-            ("ConflictException", "Route with key $connect already exists for this API", 409, Fault::Exists),
-            ("ConflictException", "Cannot delete Integration because it is referenced by the following Routes with Ids: [a]", 409, Fault::InUse),
-            ("ResourceConflictException", "Function already exist: x", 409, Fault::Exists),
-            ("ResourceConflictException", "The operation cannot be performed at this time. An update is in progress for resource: x", 409, Fault::Busy),
-            ("ResourceConflictException", "The statement id (x) provided already exists. Please provide a new statement id", 409, Fault::Exists),
-            ("InvalidParameterValueException", "The role defined for the function cannot be assumed by Lambda.", 400, Fault::NotReady),
-            ("InvalidParameterValueException", "Unzipped size must be smaller than 262144000 bytes", 400, Fault::Invalid),
-            ("ResourceInUseException", "Table already exists: x", 400, Fault::Exists),
-            ("ResourceInUseException", "Table is being deleted: x", 400, Fault::BusyTable),
-            ("LimitExceededException", "Only 1 online index can be created or deleted simultaneously per table", 400, Fault::BusyTable),
-            ("LimitExceededException", "Table tags are being updated", 400, Fault::BusyTable),
-            ("LimitExceededException", "One or more parameter values were invalid: 21 indexes", 400, Fault::Invalid),
-            ("ValidationException", "Time to live has been modified multiple times within a fixed interval", 400, Fault::Later),
-            ("ThrottlingException", "Rate exceeded", 400, Fault::Throttled),
-            ("NoSuchEntity", "The role with name x cannot be found.", 404, Fault::NotFound),
-            ("ExpiredToken", "The security token included in the request is expired", 403, Fault::Credentials),
-            ("AccessDeniedException", "User: x is not authorized to perform: lambda:CreateFunction", 403, Fault::Denied),
+            (
+                "ConflictException",
+                "Unable to complete operation due to concurrent modification. Please try again later.",
+                409,
+                Fault::Busy,
+            ),
+            (
+                "ConflictException",
+                "Route with key $connect already exists for this API",
+                409,
+                Fault::Exists,
+            ),
+            (
+                "ConflictException",
+                "Cannot delete Integration because it is referenced by the following Routes with Ids: [a]",
+                409,
+                Fault::InUse,
+            ),
+            (
+                "ResourceConflictException",
+                "Function already exist: x",
+                409,
+                Fault::Exists,
+            ),
+            (
+                "ResourceConflictException",
+                "The operation cannot be performed at this time. An update is in progress for resource: x",
+                409,
+                Fault::Busy,
+            ),
+            (
+                "ResourceConflictException",
+                "The statement id (x) provided already exists. Please provide a new statement id",
+                409,
+                Fault::Exists,
+            ),
+            (
+                "InvalidParameterValueException",
+                "The role defined for the function cannot be assumed by Lambda.",
+                400,
+                Fault::NotReady,
+            ),
+            (
+                "InvalidParameterValueException",
+                "Unzipped size must be smaller than 262144000 bytes",
+                400,
+                Fault::Invalid,
+            ),
+            (
+                "ResourceInUseException",
+                "Table already exists: x",
+                400,
+                Fault::Exists,
+            ),
+            (
+                "ResourceInUseException",
+                "Table is being deleted: x",
+                400,
+                Fault::BusyTable,
+            ),
+            (
+                "LimitExceededException",
+                "Only 1 online index can be created or deleted simultaneously per table",
+                400,
+                Fault::BusyTable,
+            ),
+            (
+                "LimitExceededException",
+                "Table tags are being updated",
+                400,
+                Fault::BusyTable,
+            ),
+            (
+                "LimitExceededException",
+                "One or more parameter values were invalid: 21 indexes",
+                400,
+                Fault::Invalid,
+            ),
+            (
+                "ValidationException",
+                "Time to live has been modified multiple times within a fixed interval",
+                400,
+                Fault::Later,
+            ),
+            (
+                "ThrottlingException",
+                "Rate exceeded",
+                400,
+                Fault::Throttled,
+            ),
+            (
+                "NoSuchEntity",
+                "The role with name x cannot be found.",
+                404,
+                Fault::NotFound,
+            ),
+            (
+                "ExpiredToken",
+                "The security token included in the request is expired",
+                403,
+                Fault::Credentials,
+            ),
+            (
+                "AccessDeniedException",
+                "User: x is not authorized to perform: lambda:CreateFunction",
+                403,
+                Fault::Denied,
+            ),
             ("InternalFailure", "", 500, Fault::Ambiguous),
         ];
         for (code, message, status, fault) in table {
-            assert_eq!(fault_of(code, message, Some(status)), fault, "{code}: {message}");
+            assert_eq!(
+                fault_of(code, message, Some(status)),
+                fault,
+                "{code}: {message}"
+            );
         }
     }
 }

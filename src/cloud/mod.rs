@@ -89,9 +89,14 @@ impl Cloud {
     /// Asks STS who we are: the account, and the partition from the caller's ARN.
     pub async fn place(&self) -> Result<Place, CloudError> {
         let answer = self
-            .call("GetCallerIdentity", "the caller", || self.inner.sts.get_caller_identity().send())
+            .call("GetCallerIdentity", "the caller", || {
+                self.inner.sts.get_caller_identity().send()
+            })
             .await?;
-        let partition = answer.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws");
+        let partition = answer
+            .arn()
+            .and_then(|arn| arn.split(':').nth(1))
+            .unwrap_or("aws");
         Ok(Place {
             partition: partition.to_owned(),
             region: self.inner.region.clone(),
@@ -102,7 +107,10 @@ impl Cloud {
     /// The same clients, whose pauses are told to `sender` as `id`'s.
     #[must_use]
     pub fn watched(&self, id: &ResourceId, sender: &mpsc::UnboundedSender<Note>) -> Self {
-        Self { inner: Arc::clone(&self.inner), watcher: Some((id.clone(), sender.clone())) }
+        Self {
+            inner: Arc::clone(&self.inner),
+            watcher: Some((id.clone(), sender.clone())),
+        }
     }
 
     pub fn region(&self) -> &str {
@@ -156,7 +164,9 @@ impl Cloud {
                 Ok(answer) => return Ok(answer),
                 Err(error) => CloudError::sort(operation, &subject, &error),
             };
-            let Some(pause) = patience.after(error.fault) else { return Err(error) };
+            let Some(pause) = patience.after(error.fault) else {
+                return Err(error);
+            };
             self.tell(|| format!("{operation}: {}", error.message));
             wait::pause(pause).await;
         }
@@ -185,7 +195,9 @@ impl Cloud {
             if error.fault == Fault::Ambiguous {
                 return Err(error);
             }
-            let Some(pause) = patience.after(error.fault) else { return Err(error) };
+            let Some(pause) = patience.after(error.fault) else {
+                return Err(error);
+            };
             self.tell(|| format!("{operation}: {}", error.message));
             wait::pause(pause).await;
         }
@@ -195,13 +207,22 @@ impl Cloud {
     pub(crate) fn tell(&self, on: impl FnOnce() -> String) {
         if let Some((id, sender)) = &self.watcher {
             // A reporter that has gone away wants no notes.
-            let _: Result<(), _> = sender.send(Note { id: id.clone(), on: on() });
+            sender
+                .send(Note {
+                    id: id.clone(),
+                    on: on(),
+                })
+                .ok();
         }
     }
 }
 
 async fn config(target: &Target) -> SdkConfig {
-    let http = if target.endpoint.as_deref().is_some_and(|e| e.starts_with("http://")) {
+    let http = if target
+        .endpoint
+        .as_deref()
+        .is_some_and(|e| e.starts_with("http://"))
+    {
         // Without TLS the root certificates are never read, which is most of a short command's time.
         aws_smithy_http_client::Builder::new().build_http()
     } else {

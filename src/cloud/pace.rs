@@ -56,9 +56,13 @@ impl Pace {
     /// Statements of one function's policy in series: in parallel, AWS loses some of them.
     pub(crate) async fn statements_of(&self, function: &str) -> OwnedSemaphorePermit {
         let one = {
-            let mut all = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = self
+                .statements
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             Arc::clone(
-                all.entry(function.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(1))),
+                all.entry(function.to_owned())
+                    .or_insert_with(|| Arc::new(Semaphore::new(1))),
             )
         };
         one.acquire_owned().await.expect(OPEN)

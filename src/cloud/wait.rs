@@ -16,7 +16,10 @@ impl Patience {
     /// The pause before the next try; `None` when this fault does not pass or has been waited for long enough.
     pub(crate) fn after(&mut self, fault: Fault) -> Option<Duration> {
         let (least, most, budget) = schedule(fault)?;
-        let stale = self.current.as_ref().is_none_or(|(known, ..)| *known != fault);
+        let stale = self
+            .current
+            .as_ref()
+            .is_none_or(|(known, ..)| *known != fault);
         if stale {
             let pauses = ExponentialBuilder::default()
                 .with_min_delay(least)
@@ -93,7 +96,12 @@ where
             Poll::Wait(what) => what,
         };
         if started.elapsed() >= budget {
-            return Err(CloudError::patience(operation, subject, &waiting_for, budget));
+            return Err(CloudError::patience(
+                operation,
+                subject,
+                &waiting_for,
+                budget,
+            ));
         }
         cloud.tell(|| waiting_for);
         pause(pauses.next().unwrap_or(Duration::from_secs(2))).await;
@@ -106,7 +114,13 @@ mod tests {
 
     #[test]
     fn a_fault_that_does_not_pass_is_not_waited_for() {
-        for fault in [Fault::NotFound, Fault::Exists, Fault::Denied, Fault::Invalid, Fault::Later] {
+        for fault in [
+            Fault::NotFound,
+            Fault::Exists,
+            Fault::Denied,
+            Fault::Invalid,
+            Fault::Later,
+        ] {
             assert_eq!(Patience::default().after(fault), None, "{fault:?}");
         }
     }
@@ -126,7 +140,9 @@ mod tests {
         let mut total = Duration::ZERO;
         // The budget counts elapsed time, which does not pass here; each single pause must fit into it.
         for _ in 0..3 {
-            total += patience.after(Fault::Unreachable).expect("one or two more tries");
+            total += patience
+                .after(Fault::Unreachable)
+                .expect("one or two more tries");
         }
         assert!(total <= Duration::from_secs(3));
     }

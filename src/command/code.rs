@@ -35,14 +35,20 @@ pub(crate) async fn artifacts(
     let packaged = tokio::task::spawn_blocking(move || {
         let mut all = Artifacts::new();
         for job in jobs {
-            let artifact = job.run(&mut |text| notes(text)).map_err(|e| of_package(&job.keys, e))?;
-            let code =
-                function::Code { zip: Arc::new(artifact.zip), sha256: artifact.sha256 };
+            let artifact = job
+                .run(&mut |text| notes(text))
+                .map_err(|e| of_package(&job.keys, e))?;
+            let code = function::Code {
+                zip: Arc::new(artifact.zip),
+                sha256: artifact.sha256,
+            };
             all.extend(job.keys.into_iter().map(|key| (key, code.clone())));
         }
         Ok(all)
     });
-    packaged.await.unwrap_or_else(|error| Err(Error::failed(format!("packaging ended: {error}"))))
+    packaged
+        .await
+        .unwrap_or_else(|error| Err(Error::failed(format!("packaging ended: {error}"))))
 }
 
 impl Job {
@@ -70,27 +76,50 @@ fn jobs(session: &Session, code: &Code) -> Vec<Job> {
         let job = Job {
             source: source(session, def),
             arch,
-            profile: if is_local { Profile::Quick } else { Profile::Lambda },
+            profile: if is_local {
+                Profile::Quick
+            } else {
+                Profile::Lambda
+            },
             handlers_zip: code.handlers_zip.clone(),
             native: is_local,
-            provided: def.runtime.as_deref().is_none_or(|r| r.starts_with("provided")),
+            provided: def
+                .runtime
+                .as_deref()
+                .is_none_or(|r| r.starts_with("provided")),
             keys: Vec::new(),
         };
-        match jobs.iter_mut().find(|known| Job { keys: Vec::new(), ..(**known).clone() } == job) {
+        match jobs.iter_mut().find(|known| {
+            Job {
+                keys: Vec::new(),
+                ..(**known).clone()
+            } == job
+        }) {
             Some(known) => known.keys.push(key.clone()),
-            None => jobs.push(Job { keys: vec![key.clone()], ..job }),
+            None => jobs.push(Job {
+                keys: vec![key.clone()],
+                ..job
+            }),
         }
     }
     jobs
 }
 
 fn source(session: &Session, def: &FunctionDef) -> Source {
-    let Some(source) = &def.source else { return Source::Shipped };
+    let Some(source) = &def.source else {
+        return Source::Shipped;
+    };
     let path = folder(&session.loaded.file).join(source);
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip")) {
+    if path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("zip"))
+    {
         Source::Zip(path)
     } else if def.runtime.is_none() && path.join("Cargo.toml").is_file() {
-        Source::Cargo { dir: path, bin: def.entry.clone() }
+        Source::Cargo {
+            dir: path,
+            bin: def.entry.clone(),
+        }
     } else {
         Source::Folder(path)
     }

@@ -19,13 +19,18 @@ pub(crate) async fn run(context: &Context, args: &Connect) -> Result<ExitCode, E
         None => of_stack(context).await?,
     };
     let url = with_query(&base, args);
-    let client = Client::connect(&url, &[], &[]).await.map_err(|error| {
-        Error::failed(format!("cannot connect to {base}: {error}"))
-    })?;
-    context.say(&format!("connected to {base}; /help says what can be typed"));
+    let client = Client::connect(&url, &[], &[])
+        .await
+        .map_err(|error| Error::failed(format!("cannot connect to {base}: {error}")))?;
+    context.say(&format!(
+        "connected to {base}; /help says what can be typed"
+    ));
     let input = BufReader::new(tokio::io::stdin());
-    let options =
-        Options { user: args.user.as_deref(), linger: Duration::from_millis(500), now: &now };
+    let options = Options {
+        user: args.user.as_deref(),
+        linger: Duration::from_millis(500),
+        now: &now,
+    };
     let ended = talk(client, &options, input, tokio::io::stdout())
         .await
         .map_err(|error| Error::failed(format!("the terminal went away: {error}")))?;
@@ -44,7 +49,11 @@ async fn of_stack(context: &Context) -> Result<String, Error> {
 }
 
 fn with_query(base: &str, args: &Connect) -> String {
-    let pairs = [("userId", &args.user), ("groupId", &args.group), ("token", &args.token)];
+    let pairs = [
+        ("userId", &args.user),
+        ("groupId", &args.group),
+        ("token", &args.token),
+    ];
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, value) in pairs {
         if let Some(value) = value {
@@ -55,7 +64,10 @@ fn with_query(base: &str, args: &Connect) -> String {
     if query.is_empty() {
         return base.to_owned();
     }
-    format!("{base}{}{query}", if base.contains('?') { '&' } else { '?' })
+    format!(
+        "{base}{}{query}",
+        if base.contains('?') { '&' } else { '?' }
+    )
 }
 
 /// Hours, minutes and seconds, for the line of a frame.

@@ -21,8 +21,11 @@ pub(crate) async fn run(context: &Context, args: &Deploy) -> Result<ExitCode, Er
     let plan = session.planned(context, &args.code).await?;
     diff::notes(context, &plan);
     show(context, &plan, begun);
-    let consents: &[Consent] =
-        if args.drop_connections { &[Consent::DropConnections] } else { &[] };
+    let consents: &[Consent] = if args.drop_connections {
+        &[Consent::DropConnections]
+    } else {
+        &[]
+    };
     guard(&plan, consents)?;
     let applied = if plan.is_empty() {
         None
@@ -32,7 +35,14 @@ pub(crate) async fn run(context: &Context, args: &Deploy) -> Result<ExitCode, Er
         }
         Some(carry_out(context, &session, &plan, &signals()).await?)
     };
-    finish(context, &session, applied.as_ref().map_or(&plan.facts, |applied| &applied.facts), begun)?;
+    finish(
+        context,
+        &session,
+        applied
+            .as_ref()
+            .map_or(&plan.facts, |applied| &applied.facts),
+        begun,
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -57,7 +67,11 @@ pub(crate) async fn carry_out(
     let mut reporter = context.reporter();
     let applied = apply(plan, &session.cloud, stop, &mut *reporter).await;
     drop(reporter);
-    if applied.is_complete() { Ok(applied) } else { Err(incomplete(&applied)) }
+    if applied.is_complete() {
+        Ok(applied)
+    } else {
+        Err(incomplete(&applied))
+    }
 }
 
 fn incomplete(applied: &Applied) -> Error {
@@ -76,11 +90,17 @@ fn incomplete(applied: &Applied) -> Error {
             format!("stopped by a signal with {done} of {all} changes done"),
         );
         if !left.is_empty() {
-            error.message.push_str(&format!("; left: {}", left.join(", ")));
+            error
+                .message
+                .push_str(&format!("; left: {}", left.join(", ")));
         }
         return error.hint(again);
     }
-    let kind = if done == 0 { ErrorKind::Failed } else { ErrorKind::Partly };
+    let kind = if done == 0 {
+        ErrorKind::Failed
+    } else {
+        ErrorKind::Partly
+    };
     let mut message = format!("{failed} of {all} changes failed, {done} are done");
     if !left.is_empty() {
         message.push_str(&format!("; left: {}", left.join(", ")));
@@ -96,7 +116,9 @@ pub(crate) fn finish(
     facts: &crate::names::Facts,
     begun: Instant,
 ) -> Result<(), Error> {
-    let Some(outputs) = outputs(session, facts) else { return Ok(()) };
+    let Some(outputs) = outputs(session, facts) else {
+        return Ok(());
+    };
     let written = outputs.write_files(session)?;
     if context.global.json {
         let mut done = outputs.json();

@@ -31,7 +31,10 @@ pub(crate) async fn run(context: &Context, args: &Destroy) -> Result<ExitCode, E
         if context.global.json {
             context.say_json(plan.json());
         } else {
-            context.print(&format!("Nothing to destroy: stack {} is not there.\n", plan.stack));
+            context.print(&format!(
+                "Nothing to destroy: stack {} is not there.\n",
+                plan.stack
+            ));
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -52,7 +55,10 @@ pub(crate) async fn run(context: &Context, args: &Destroy) -> Result<ExitCode, E
         }));
     } else {
         let seconds = begun.elapsed().as_secs_f64();
-        context.print(&format!("Destroyed {} in {seconds:.1} s.\n", applied.done()));
+        context.print(&format!(
+            "Destroyed {} in {seconds:.1} s.\n",
+            applied.done()
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -62,9 +68,14 @@ fn confirm(context: &Context, session: &Session, stack: &str) -> Result<(), Erro
     if context.global.yes || session.is_local() {
         return Ok(());
     }
-    let answer = context.ask(&format!("Type the stack's name ({stack}) to destroy it: "), "destroy")?;
+    let answer = context.ask(
+        &format!("Type the stack's name ({stack}) to destroy it: "),
+        "destroy",
+    )?;
     if answer == stack {
         return Ok(());
     }
-    Err(Error::refused("that is not the stack's name, nothing is changed"))
+    Err(Error::refused(
+        "that is not the stack's name, nothing is changed",
+    ))
 }

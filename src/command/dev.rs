@@ -20,8 +20,8 @@ use crate::package;
 use crate::plan::guard::Consent;
 use crate::stack::Loaded;
 use crate::talk::play::{PlayOptions, play};
-use crate::talk::transcript::Line;
 use crate::talk::script::Script;
+use crate::talk::transcript::Line;
 
 /// Where `dev` listens unless told otherwise.
 pub const PORT: u16 = 4747;
@@ -57,15 +57,13 @@ pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error
 }
 
 /// The local cloud, and how this process reaches it as any other command would.
-async fn start(
-    context: &Context,
-    args: &Dev,
-    loaded: &Loaded,
-) -> Result<(Serving, Local), Error> {
+async fn start(context: &Context, args: &Dev, loaded: &Loaded) -> Result<(Serving, Local), Error> {
     let dir = local::state(&folder(&loaded.file))?;
     let Some(lock) = local::lock(&dir)? else {
-        return Err(Error::refused(format!("`msgai dev` already serves {}", dir.display()))
-            .hint("use it with `--local`, or end it first"));
+        return Err(
+            Error::refused(format!("`msgai dev` already serves {}", dir.display()))
+                .hint("use it with `--local`, or end it first"),
+        );
     };
     if args.fresh {
         forget(&dir)?;
@@ -74,16 +72,26 @@ async fn start(
         RealismKind::Instant => Realism::INSTANT,
         RealismKind::Aws => Realism::AWS,
     };
-    let region = context.global.region.as_deref().or(loaded.stack.region.as_deref());
+    let region = context
+        .global
+        .region
+        .as_deref()
+        .or(loaded.stack.region.as_deref());
     let options = local::options(dir.clone(), args.port, region, realism);
     let region = options.region.clone();
     let cloud = LocalCloud::start(options).await.map_err(|error| {
-        Error::failed(format!("the local cloud does not start on port {}: {error}", args.port))
-            .hint("take another port with `--port`, or any free one with `--port 0`")
+        Error::failed(format!(
+            "the local cloud does not start on port {}: {error}",
+            args.port
+        ))
+        .hint("take another port with `--port`, or any free one with `--port 0`")
     })?;
     let endpoint = cloud.endpoint();
     local::announce(&dir, &endpoint, &region)?;
-    Ok((Serving { cloud, _lock: lock }, Local::Running { endpoint, region }))
+    Ok((
+        Serving { cloud, _lock: lock },
+        Local::Running { endpoint, region },
+    ))
 }
 
 /// A local cloud and the right to its state folder.
@@ -110,8 +118,11 @@ fn forget(dir: &Path) -> Result<(), Error> {
         if path.file_name().is_some_and(|name| name == "lock") {
             continue;
         }
-        let removed =
-            if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        let removed = if path.is_dir() {
+            std::fs::remove_dir_all(&path)
+        } else {
+            std::fs::remove_file(&path)
+        };
         removed.map_err(cannot)?;
     }
     Ok(())
@@ -201,7 +212,10 @@ async fn again(
             finish(context, &next, &facts, begun).unwrap_or_else(|error| {
                 context.warn(&super::shown(&error, context.look_err));
             });
-            context.say(&format!("live after {:.1} s", begun.elapsed().as_secs_f64()));
+            context.say(&format!(
+                "live after {:.1} s",
+                begun.elapsed().as_secs_f64()
+            ));
             next
         }
         Err(error) => {
@@ -237,7 +251,10 @@ fn watcher(
         }
         let matters = |path: &PathBuf| {
             let hidden = path.components().any(|part| {
-                matches!(part.as_os_str().to_str(), Some("target" | ".git" | ".msgai" | "node_modules"))
+                matches!(
+                    part.as_os_str().to_str(),
+                    Some("target" | ".git" | ".msgai" | "node_modules")
+                )
             });
             let is_stack = path.file_name() == stack_file.as_deref();
             !hidden && (is_stack || roots.iter().any(|root| path.starts_with(root)))
@@ -248,9 +265,13 @@ fn watcher(
         }
     })
     .map_err(cannot)?;
-    watcher.watch(&folder(&file), RecursiveMode::NonRecursive).map_err(cannot)?;
+    watcher
+        .watch(&folder(&file), RecursiveMode::NonRecursive)
+        .map_err(cannot)?;
     for source in sources {
-        watcher.watch(&source, RecursiveMode::Recursive).map_err(cannot)?;
+        watcher
+            .watch(&source, RecursiveMode::Recursive)
+            .map_err(cannot)?;
     }
     Ok((watcher, receiver))
 }
@@ -299,9 +320,13 @@ async fn converse(
     name: &str,
     script: &Script,
 ) -> Result<ExitCode, Error> {
-    let url = session.site.url(&session.loaded.stack).resolve(facts).map_err(|id| {
-        Error::failed(format!("{id} has no id yet, so there is no URL to talk to"))
-    })?;
+    let url = session
+        .site
+        .url(&session.loaded.stack)
+        .resolve(facts)
+        .map_err(|id| {
+            Error::failed(format!("{id} has no id yet, so there is no URL to talk to"))
+        })?;
     let mut tell = |line: &Line| {
         if !context.global.json {
             context.print(&format!("{line}\n"));

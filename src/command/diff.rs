@@ -32,7 +32,11 @@ pub(crate) async fn run(context: &Context, args: &Diff) -> Result<ExitCode, Erro
         }
     }
     let changes = !plan.is_empty() || !plan.dangers.is_empty();
-    Ok(if args.detailed_exitcode && changes { ExitCode::from(CHANGES) } else { ExitCode::SUCCESS })
+    Ok(if args.detailed_exitcode && changes {
+        ExitCode::from(CHANGES)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// What could not be looked at.
@@ -48,8 +52,14 @@ pub(crate) fn notes(context: &Context, plan: &Plan) {
 pub(crate) fn up_to_date(plan: &Plan, begun: Instant) -> String {
     let mut out = String::new();
     for id in &plan.kept {
-        out.push_str(&format!("  = {id}  no longer declared; its items are kept\n"));
+        out.push_str(&format!(
+            "  = {id}  no longer declared; its items are kept\n"
+        ));
     }
-    out.push_str(&format!("{} ({:.1} s)\n", plan.summary(), begun.elapsed().as_secs_f64()));
+    out.push_str(&format!(
+        "{} ({:.1} s)\n",
+        plan.summary(),
+        begun.elapsed().as_secs_f64()
+    ));
     out
 }

@@ -14,7 +14,9 @@ pub(crate) fn run(context: &Context, args: &Init) -> Result<ExitCode, Error> {
     };
     std::fs::create_dir_all(&args.dir).map_err(|e| cannot("make", e))?;
     let dir = args.dir.canonicalize().map_err(|e| cannot("find", e))?;
-    let folder = dir.file_name().map(|name| name.to_string_lossy().into_owned());
+    let folder = dir
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
     let name = stack_name(folder.as_deref().unwrap_or_default());
     let kind = match args.template {
         TemplateKind::Direct => Template::Direct,
@@ -22,7 +24,10 @@ pub(crate) fn run(context: &Context, args: &Init) -> Result<ExitCode, Error> {
     };
     let path = args.dir.join(FILE);
     // Only where there is none: a stack file is the user's work.
-    let made = std::fs::File::options().write(true).create_new(true).open(&path);
+    let made = std::fs::File::options()
+        .write(true)
+        .create_new(true)
+        .open(&path);
     let mut file = made.map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => {
             Error::failed(format!("{} is there already", path.display()))
@@ -36,7 +41,9 @@ pub(crate) fn run(context: &Context, args: &Init) -> Result<ExitCode, Error> {
         context.say_json(serde_json::json!({ "type": "init", "version": 1, "file": path }));
     } else {
         context.say(&format!("wrote {}", path.display()));
-        context.say("next: `msgai dev` runs it on this machine, `msgai diff` shows what a deploy makes");
+        context.say(
+            "next: `msgai dev` runs it on this machine, `msgai diff` shows what a deploy makes",
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -20,7 +20,11 @@ pub(crate) enum Local {
     /// `dev` runs it.
     Running { endpoint: String, region: String },
     /// In this process, for as long as the command takes.
-    Here { cloud: LocalCloud, region: String, _lock: Lock },
+    Here {
+        cloud: LocalCloud,
+        region: String,
+        _lock: Lock,
+    },
 }
 
 /// Held by whoever serves a state folder: two would write over each other.
@@ -73,13 +77,21 @@ pub(crate) async fn reach(folder: &Path, region: Option<&str>) -> Result<Local, 
             let cloud = LocalCloud::start(options)
                 .await
                 .map_err(|error| of_io("the local cloud does not start", &error))?;
-            Ok(Local::Here { cloud, region, _lock: lock })
+            Ok(Local::Here {
+                cloud,
+                region,
+                _lock: lock,
+            })
         }
         None => {
-            let text = std::fs::read_to_string(dir.join("endpoint"))
-                .map_err(|error| of_io("the running local cloud does not say where it is", &error))?;
+            let text = std::fs::read_to_string(dir.join("endpoint")).map_err(|error| {
+                of_io("the running local cloud does not say where it is", &error)
+            })?;
             let (endpoint, region) = text.trim().split_once(' ').unwrap_or((text.trim(), REGION));
-            Ok(Local::Running { endpoint: endpoint.to_owned(), region: region.to_owned() })
+            Ok(Local::Running {
+                endpoint: endpoint.to_owned(),
+                region: region.to_owned(),
+            })
         }
     }
 }
@@ -90,19 +102,21 @@ pub(crate) fn state(folder: &Path) -> Result<PathBuf, Error> {
         .map_err(|error| of_io("the current folder is unknown", &error))
 }
 
-pub(crate) fn options(
-    dir: PathBuf,
-    port: u16,
-    region: Option<&str>,
-    realism: Realism,
-) -> Options {
+pub(crate) fn options(dir: PathBuf, port: u16, region: Option<&str>, realism: Realism) -> Options {
     let region = region.unwrap_or(REGION).to_owned();
-    Options { dir: Some(dir), port, region, realism, clock: Clock::real() }
+    Options {
+        dir: Some(dir),
+        port,
+        region,
+        realism,
+        clock: Clock::real(),
+    }
 }
 
 /// `None` when another process serves this state.
 pub(crate) fn lock(dir: &Path) -> Result<Option<Lock>, Error> {
-    std::fs::create_dir_all(dir).map_err(|e| of_io(&format!("cannot make {}", dir.display()), &e))?;
+    std::fs::create_dir_all(dir)
+        .map_err(|e| of_io(&format!("cannot make {}", dir.display()), &e))?;
     let path = dir.join("lock");
     let file = File::options()
         .create(true)
@@ -111,7 +125,10 @@ pub(crate) fn lock(dir: &Path) -> Result<Option<Lock>, Error> {
         .open(&path)
         .map_err(|e| of_io(&format!("cannot open {}", path.display()), &e))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(Lock { _file: file, endpoint: dir.join("endpoint") })),
+        Ok(()) => Ok(Some(Lock {
+            _file: file,
+            endpoint: dir.join("endpoint"),
+        })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(e)) => Err(of_io(&format!("cannot lock {}", path.display()), &e)),
     }

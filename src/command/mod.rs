@@ -47,10 +47,15 @@ pub(crate) struct Context {
 /// Runs the command that was parsed.
 pub fn run(cli: Cli) -> ExitCode {
     let context = Context::new(cli.global);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
-            return context.fail(&Error::failed(format!("the async runtime does not start: {error}")));
+            return context.fail(&Error::failed(format!(
+                "the async runtime does not start: {error}"
+            )));
         }
     };
     let done = runtime.block_on(dispatch(&context, cli.command));
@@ -108,7 +113,10 @@ impl Context {
     fn new(global: Global) -> Self {
         let plain = global.no_color.is_some()
             || global.term.as_deref() == Some("dumb")
-            || global.ci.as_deref().is_some_and(|ci| !ci.is_empty() && ci != "false");
+            || global
+                .ci
+                .as_deref()
+                .is_some_and(|ci| !ci.is_empty() && ci != "false");
         let colour = |is_terminal: bool| match global.color {
             When::Always => true,
             When::Never => false,
@@ -116,8 +124,12 @@ impl Context {
         };
         let err_is_terminal = std::io::stderr().is_terminal();
         Self {
-            look: Look { colour: colour(std::io::stdout().is_terminal()) },
-            look_err: Look { colour: colour(err_is_terminal) },
+            look: Look {
+                colour: colour(std::io::stdout().is_terminal()),
+            },
+            look_err: Look {
+                colour: colour(err_is_terminal),
+            },
             can_ask: std::io::stdin().is_terminal() && err_is_terminal,
             can_draw: err_is_terminal && !plain,
             global,
@@ -128,7 +140,9 @@ impl Context {
     pub(crate) fn print(&self, text: &str) {
         let mut out = std::io::stdout().lock();
         // A closed pipe is how `| head` says that it has seen enough.
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).ok();
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .ok();
     }
 
     /// One JSON document, or one line of them.
@@ -187,17 +201,25 @@ impl Context {
         if self.global.yes {
             return Ok(());
         }
-        match self.ask(&format!("{question} [y/N] "), what)?.to_ascii_lowercase().as_str() {
+        match self
+            .ask(&format!("{question} [y/N] "), what)?
+            .to_ascii_lowercase()
+            .as_str()
+        {
             "y" | "yes" => Ok(()),
-            _ => Err(Error::refused(format!("{what} was not confirmed, nothing is changed"))),
+            _ => Err(Error::refused(format!(
+                "{what} was not confirmed, nothing is changed"
+            ))),
         }
     }
 
     /// One line from the person at the terminal.
     pub(crate) fn ask(&self, question: &str, what: &str) -> Result<String, Error> {
         if !self.can_ask {
-            return Err(Error::refused(format!("{what} asks first, and there is no terminal to ask on"))
-                .hint("say `--yes` to answer beforehand"));
+            return Err(Error::refused(format!(
+                "{what} asks first, and there is no terminal to ask on"
+            ))
+            .hint("say `--yes` to answer beforehand"));
         }
         write!(std::io::stderr(), "{question}").ok();
         std::io::stderr().flush().ok();
@@ -215,7 +237,10 @@ fn now() -> String {
 }
 
 /// The process's environment, for `${env:…}` in a stack file.
-#[expect(clippy::disallowed_methods, reason = "the file names these variables, not a flag")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the file names these variables, not a flag"
+)]
 pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -32,7 +32,11 @@ pub(crate) fn outputs(session: &Session, facts: &Facts) -> Option<Outputs> {
         url: session.site.url(stack).resolve(facts).ok()?,
         api_id,
         stage: stack.api.stage.clone(),
-        tables: stack.tables.keys().map(|key| (key.clone(), stack.table_name(key))).collect(),
+        tables: stack
+            .tables
+            .keys()
+            .map(|key| (key.clone(), stack.table_name(key)))
+            .collect(),
         functions: stack
             .functions
             .keys()
@@ -55,7 +59,10 @@ impl Outputs {
     }
 
     pub(crate) fn text(&self) -> String {
-        let mut out = format!("url      {}\napi      {}\nstage    {}\n", self.url, self.api_id, self.stage);
+        let mut out = format!(
+            "url      {}\napi      {}\nstage    {}\n",
+            self.url, self.api_id, self.stage
+        );
         for (title, names) in [("table", &self.tables), ("function", &self.functions)] {
             for (key, name) in names {
                 out.push_str(&format!("{title:<8} {key} = {name}\n"));
@@ -70,9 +77,10 @@ impl Outputs {
             Late::ApiId => self.api_id.clone(),
             Late::TableName(key) => session.loaded.stack.table_name(key),
             Late::FunctionName(key) => session.loaded.stack.function_name(key),
-            Late::FunctionArn(key) => {
-                session.site.place.function_arn(&session.loaded.stack.function_name(key))
-            }
+            Late::FunctionArn(key) => session
+                .site
+                .place
+                .function_arn(&session.loaded.stack.function_name(key)),
         })
     }
 
@@ -91,9 +99,18 @@ impl Outputs {
     /// The variables of one file of `outputs`; of a file that it does not name, those of all of them, or the URL.
     pub(crate) fn variables(&self, session: &Session, file: &Path) -> IndexMap<String, String> {
         let declared = &session.loaded.stack.outputs;
-        let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        let name = file
+            .file_name()
+            .and_then(|n| n.to_str())
+            .unwrap_or_default();
         let of_file = declared.get(name).cloned();
-        let all = || declared.values().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let all = || {
+            declared
+                .values()
+                .flatten()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect()
+        };
         let variables: IndexMap<String, String> = of_file.unwrap_or_else(all);
         if variables.is_empty() {
             return IndexMap::from([("MSGAI_URL".to_owned(), self.url.clone())]);
@@ -106,14 +123,18 @@ impl Outputs {
         session: &Session,
         variables: &IndexMap<String, String>,
     ) -> IndexMap<String, String> {
-        variables.iter().map(|(k, v)| (k.clone(), self.fill(session, v))).collect()
+        variables
+            .iter()
+            .map(|(k, v)| (k.clone(), self.fill(session, v)))
+            .collect()
     }
 }
 
 /// Sets `KEY=value` lines in place and leaves every other byte; `false` when nothing had to change.
 pub(crate) fn write_env(path: &Path, variables: &IndexMap<String, String>) -> Result<bool, Error> {
-    let cannot =
-        |what: &str, e: std::io::Error| Error::failed(format!("cannot {what} {}: {e}", path.display()));
+    let cannot = |what: &str, e: std::io::Error| {
+        Error::failed(format!("cannot {what} {}: {e}", path.display()))
+    };
     let before = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -127,20 +148,30 @@ pub(crate) fn write_env(path: &Path, variables: &IndexMap<String, String>) -> Re
     std::fs::create_dir_all(&parent).map_err(|e| cannot("make the folder of", e))?;
     // In one step, so that a kill leaves the old file or the new one; with the old one's mode.
     let mut file = tempfile::NamedTempFile::new_in(&parent).map_err(|e| cannot("write", e))?;
-    file.write_all(after.as_bytes()).map_err(|e| cannot("write", e))?;
+    file.write_all(after.as_bytes())
+        .map_err(|e| cannot("write", e))?;
     if let Ok(metadata) = std::fs::metadata(path) {
-        file.as_file().set_permissions(metadata.permissions()).map_err(|e| cannot("write", e))?;
+        file.as_file()
+            .set_permissions(metadata.permissions())
+            .map_err(|e| cannot("write", e))?;
     }
     file.persist(path).map_err(|e| cannot("write", e.error))?;
     Ok(true)
 }
 
 fn with_variables(before: &str, variables: &IndexMap<String, String>) -> String {
-    let newline = if before.contains("\r\n") { "\r\n" } else { "\n" };
+    let newline = if before.contains("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    };
     let mut left = variables.clone();
     let mut after = String::new();
     for line in before.split_inclusive('\n') {
-        let key = line.split_once('=').map(|(key, _)| key.trim()).unwrap_or_default();
+        let key = line
+            .split_once('=')
+            .map(|(key, _)| key.trim())
+            .unwrap_or_default();
         let name = key.strip_prefix("export ").unwrap_or(key).trim();
         match variables.get(name) {
             // A second line of the same name would win over the first, so both get the value.
@@ -167,7 +198,13 @@ fn quoted(value: &str) -> String {
     if value.chars().all(is_plain) {
         value.to_owned()
     } else {
-        format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+        format!(
+            "\"{}\"",
+            value
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('\n', "\\n")
+        )
     }
 }
 
@@ -191,7 +228,10 @@ mod tests {
     fn a_new_variable_gets_a_line_of_its_own() {
         assert_eq!(with_variables("", &variables()), "URL=wss://x/y\n");
         assert_eq!(with_variables("A=1", &variables()), "A=1\nURL=wss://x/y\n");
-        assert_eq!(with_variables("A=1\r\n", &variables()), "A=1\r\nURL=wss://x/y\r\n");
+        assert_eq!(
+            with_variables("A=1\r\n", &variables()),
+            "A=1\r\nURL=wss://x/y\r\n"
+        );
     }
 
     #[test]

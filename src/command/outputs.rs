@@ -14,8 +14,11 @@ pub(crate) async fn run(context: &Context, args: &Outputs) -> Result<ExitCode, E
     let session = Session::open(context).await?;
     let facts = session.observe().await?.facts();
     let outputs = outputs(&session, &facts).ok_or_else(|| {
-        Error::failed(format!("stack {} is not deployed here", session.loaded.stack.id()))
-            .hint("make it with `msgai deploy`, or look with `msgai status`")
+        Error::failed(format!(
+            "stack {} is not deployed here",
+            session.loaded.stack.id()
+        ))
+        .hint("make it with `msgai deploy`, or look with `msgai status`")
     })?;
     if let Some(file) = &args.env_file {
         let variables = outputs.variables(&session, file);

@@ -54,8 +54,11 @@ fn find(context: &Context) -> Result<PathBuf, Error> {
     // Where it lies below the current folder, that is how a person would say it.
     let found = found.map(|file| file.strip_prefix(&here).map(Path::to_owned).unwrap_or(file));
     found.ok_or_else(|| {
-        Error::failed(format!("there is no {} here or in a parent folder", stack::FILE))
-            .hint("write one with `msgai init`, or name one with `--file`")
+        Error::failed(format!(
+            "there is no {} here or in a parent folder",
+            stack::FILE
+        ))
+        .hint("write one with `msgai init`, or name one with `--file`")
     })
 }
 
@@ -96,7 +99,10 @@ impl Session {
             },
             None => Target {
                 profile: global.profile.clone(),
-                region: global.region.clone().or_else(|| loaded.stack.region.clone()),
+                region: global
+                    .region
+                    .clone()
+                    .or_else(|| loaded.stack.region.clone()),
                 endpoint: global.endpoint_url.clone(),
                 local: false,
             },
@@ -121,7 +127,12 @@ impl Session {
             protects: !is_local && !is_dev,
             architecture: if is_local { host } else { Architecture::X86_64 },
         };
-        let session = Self { loaded, cloud, site, local };
+        let session = Self {
+            loaded,
+            cloud,
+            site,
+            local,
+        };
         session.guard_account()?;
         Ok(session)
     }
@@ -144,7 +155,12 @@ impl Session {
     }
 
     pub(crate) fn describe(&self, artifacts: &Artifacts) -> Desired {
-        describe::describe(&self.loaded.stack, &self.loaded.secrets, artifacts, &self.site)
+        describe::describe(
+            &self.loaded.stack,
+            &self.loaded.secrets,
+            artifacts,
+            &self.site,
+        )
     }
 
     pub(crate) fn scope(&self) -> Scope {
@@ -185,7 +201,11 @@ pub(crate) fn of_cloud(error: CloudError) -> Error {
         Fault::Denied => ErrorKind::Refused,
         _ => ErrorKind::Failed,
     };
-    let kind = if error.operation == "Configure" { ErrorKind::Usage } else { kind };
+    let kind = if error.operation == "Configure" {
+        ErrorKind::Usage
+    } else {
+        kind
+    };
     let message = match error.fault {
         Fault::Invalid if error.operation == "Configure" => error.message.clone(),
         _ => error.to_string(),
@@ -195,9 +215,14 @@ pub(crate) fn of_cloud(error: CloudError) -> Error {
 
 /// Refuses a plan whose dangers nobody has consented to.
 pub(crate) fn guard(plan: &Plan, consents: &[Consent]) -> Result<(), Error> {
-    let refused: Vec<_> =
-        plan.dangers.iter().filter(|danger| !consents.contains(&danger.consent())).collect();
-    let Some((first, rest)) = refused.split_first() else { return Ok(()) };
+    let refused: Vec<_> = plan
+        .dangers
+        .iter()
+        .filter(|danger| !consents.contains(&danger.consent()))
+        .collect();
+    let Some((first, rest)) = refused.split_first() else {
+        return Ok(());
+    };
     let mut message = first.to_string();
     for danger in rest {
         message.push_str(&format!("\nerror: {danger}"));
@@ -210,7 +235,10 @@ pub(crate) fn guard(plan: &Plan, consents: &[Consent]) -> Result<(), Error> {
 /// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.
 pub(crate) fn signals() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
-    #[expect(clippy::disallowed_methods, reason = "a signal must be heard while the engine's one task is busy")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a signal must be heard while the engine's one task is busy"
+    )]
     tokio::spawn(async move {
         interrupted().await;
         sender.send(true).ok();

@@ -54,7 +54,11 @@ async fn once(context: &Context, session: &Session, watch: bool) -> Result<(), E
         out.push_str("\x1b[H\x1b[2J");
     }
     out.push_str(&format!("{}\n\n", context.look.bold(&plan.heading())));
-    let width = rows.iter().map(|row| row.id.to_string().chars().count()).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|row| row.id.to_string().chars().count())
+        .max()
+        .unwrap_or(0);
     for row in &rows {
         out.push_str(&row.line(context, width));
     }
@@ -131,17 +135,26 @@ impl Row {
         let id = self.id.to_string();
         let pad = " ".repeat(width.saturating_sub(id.chars().count()));
         let detail = context.look.faint(&self.detail);
-        format!("  {head} {id}{pad}  {:<9}  {detail}", self.standing.word()).trim_end().to_owned() + "\n"
+        format!("  {head} {id}{pad}  {:<9}  {detail}", self.standing.word())
+            .trim_end()
+            .to_owned()
+            + "\n"
     }
 }
 
 fn rows(plan: &Plan, observed: &Observed) -> Vec<Row> {
-    let mut ids: Vec<&ResourceId> =
-        plan.unchanged.iter().chain(plan.changes.keys()).chain(&plan.kept).collect();
+    let mut ids: Vec<&ResourceId> = plan
+        .unchanged
+        .iter()
+        .chain(plan.changes.keys())
+        .chain(&plan.kept)
+        .collect();
     ids.sort();
     ids.dedup();
     let planned = plan.json();
-    ids.into_iter().map(|id| row(id, plan, &planned, observed)).collect()
+    ids.into_iter()
+        .map(|id| row(id, plan, &planned, observed))
+        .collect()
 }
 
 fn row(id: &ResourceId, plan: &Plan, planned: &Value, observed: &Observed) -> Row {
@@ -173,7 +186,11 @@ fn row(id: &ResourceId, plan: &Plan, planned: &Value, observed: &Observed) -> Ro
         id: id.clone(),
         standing,
         physical: found.map(|found| found.at.id.clone()),
-        detail: [state, fields].into_iter().flatten().collect::<Vec<_>>().join("; "),
+        detail: [state, fields]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; "),
         differences,
     }
 }

@@ -49,13 +49,20 @@ pub(crate) struct Reach {
 pub(crate) fn reach(function: &FunctionDef) -> Reach {
     let mut reach = Reach::default();
     let mut add = |table: &str, deeds: &[Deed]| {
-        reach.tables.entry(table.to_owned()).or_default().extend(deeds);
+        reach
+            .tables
+            .entry(table.to_owned())
+            .or_default()
+            .extend(deeds);
     };
     match function.handler {
         Some(Shipped::Connect) => add("connections", &[Deed::Put]),
         Some(Shipped::Disconnect) => add("connections", &[Deed::Delete]),
         Some(Shipped::Send) => {
-            add("connections", &[Deed::Get, Deed::QueryIndexes, Deed::Delete]);
+            add(
+                "connections",
+                &[Deed::Get, Deed::QueryIndexes, Deed::Delete],
+            );
             add("messages", &[Deed::Put, Deed::Get]);
         }
         None => {}
@@ -129,10 +136,18 @@ impl Describing<'_> {
 
     fn role(&self, name: String, boundary: Option<String>, functions: &[&String]) -> Vec<Resource> {
         let description = format!("Functions of the msgai stack {}", self.id);
-        let policy = RolePolicy { role: name.clone(), statements: self.statements(functions) };
+        let policy = RolePolicy {
+            role: name.clone(),
+            statements: self.statements(functions),
+        };
         let tags = self.tags.clone();
         vec![
-            Resource::Role(Role { name, description, boundary, tags }),
+            Resource::Role(Role {
+                name,
+                description,
+                boundary,
+                tags,
+            }),
             Resource::RolePolicy(policy),
         ]
     }
@@ -147,8 +162,10 @@ impl Describing<'_> {
                 tables.entry(table).or_default().extend(deeds);
             }
         }
-        let mut all: Vec<Statement> =
-            tables.iter().flat_map(|(key, deeds)| self.on_table(key, deeds)).collect();
+        let mut all: Vec<Statement> = tables
+            .iter()
+            .flat_map(|(key, deeds)| self.on_table(key, deeds))
+            .collect();
         all.extend(self.on_connections(&methods));
         let logs = functions.iter().map(|key| {
             let group = log_group(&self.stack.function_name(key));
@@ -157,7 +174,10 @@ impl Describing<'_> {
         all.push(Statement {
             sid: "Logs".to_owned(),
             // Not logs:CreateLogGroup: the groups are there, and a straggler must not bring one back.
-            actions: vec!["logs:CreateLogStream".to_owned(), "logs:PutLogEvents".to_owned()],
+            actions: vec![
+                "logs:CreateLogStream".to_owned(),
+                "logs:PutLogEvents".to_owned(),
+            ],
             resources: logs.collect(),
             condition: None,
         });
@@ -165,7 +185,9 @@ impl Describing<'_> {
     }
 
     fn on_table(&self, key: &str, deeds: &BTreeSet<Deed>) -> Vec<Statement> {
-        let Some(table) = self.stack.tables.get(key) else { return Vec::new() };
+        let Some(table) = self.stack.tables.get(key) else {
+            return Vec::new();
+        };
         let arn = self.site.place.table_arn(&self.stack.table_name(key));
         let sid = |what: &str| format!("{what}{}", capitalised(key));
         let mut all = Vec::new();
@@ -183,7 +205,10 @@ impl Describing<'_> {
             });
         }
         if deeds.contains(&Deed::QueryIndexes) && !table.indexes.is_empty() {
-            let indexes = table.indexes.keys().map(|i| Text::known(format!("{arn}/index/{i}")));
+            let indexes = table
+                .indexes
+                .keys()
+                .map(|i| Text::known(format!("{arn}/index/{i}")));
             all.push(Statement {
                 sid: sid("Indexes"),
                 actions: vec![Deed::QueryIndexes.action().to_owned()],
@@ -191,7 +216,10 @@ impl Describing<'_> {
                 condition: None,
             });
         }
-        let own_key = table.encryption.as_ref().filter(|e| e.0.starts_with("arn:"));
+        let own_key = table
+            .encryption
+            .as_ref()
+            .filter(|e| e.0.starts_with("arn:"));
         all.extend(own_key.map(|encryption| {
             let service = format!("dynamodb.{}.amazonaws.com", self.site.place.region);
             Statement {
@@ -228,5 +256,10 @@ impl Describing<'_> {
 /// A statement id takes letters and digits only.
 fn capitalised(key: &str) -> String {
     let mut letters = key.chars().filter(char::is_ascii_alphanumeric);
-    letters.next().map(|c| c.to_ascii_uppercase()).into_iter().chain(letters).collect()
+    letters
+        .next()
+        .map(|c| c.to_ascii_uppercase())
+        .into_iter()
+        .chain(letters)
+        .collect()
 }

@@ -26,7 +26,10 @@ impl Describing<'_> {
         let each = |(key, def): (&String, &FunctionDef)| {
             let function = self.function(key, def);
             let ready = vec![ResourceId::new(Kind::RolePolicy, self.role_of(key).name)];
-            let alias = Alias { function: function.clone(), ready };
+            let alias = Alias {
+                function: function.clone(),
+                ready,
+            };
             [Resource::Function(function), Resource::Alias(alias)]
         };
         self.stack.functions.iter().flat_map(each).collect()
@@ -34,14 +37,20 @@ impl Describing<'_> {
 
     fn function(&self, key: &str, def: &FunctionDef) -> Function {
         let name = self.stack.function_name(key);
-        let seconds = def.timeout.as_ref().and_then(|t| t.duration()).map(|t| t.as_secs());
+        let seconds = def
+            .timeout
+            .as_ref()
+            .and_then(|t| t.duration())
+            .map(|t| t.as_secs());
         Function {
             description: def.description.clone().unwrap_or_default(),
             code: self.artifacts.get(key).cloned().unwrap_or_else(Self::none),
             runtime: def.runtime.clone().unwrap_or_else(|| RUNTIME.to_owned()),
             handler: handler(def),
             memory: i32::try_from(def.memory.unwrap_or(MEMORY)).unwrap_or(i32::MAX),
-            timeout: seconds.and_then(|s| i32::try_from(s).ok()).unwrap_or(TIMEOUT_SECONDS),
+            timeout: seconds
+                .and_then(|s| i32::try_from(s).ok())
+                .unwrap_or(TIMEOUT_SECONDS),
             architecture: match def.architecture.unwrap_or(self.site.architecture) {
                 Architecture::X86_64 => "x86_64".to_owned(),
                 Architecture::Arm64 => "arm64".to_owned(),
@@ -61,19 +70,35 @@ impl Describing<'_> {
         let Reach { tables, .. } = reach(def);
         for table in tables.keys() {
             for (name, value) in self.table_variables(table) {
-                all.insert(name, Variable { text: Text::known(value), secret: false });
+                all.insert(
+                    name,
+                    Variable {
+                        text: Text::known(value),
+                        secret: false,
+                    },
+                );
             }
         }
         for (name, value) in &def.environment {
-            let secret = self.secrets.is_secret(&["functions", key, "environment", name]);
-            all.insert(name.clone(), Variable { text: self.text(value), secret });
+            let secret = self
+                .secrets
+                .is_secret(&["functions", key, "environment", name]);
+            all.insert(
+                name.clone(),
+                Variable {
+                    text: self.text(value),
+                    secret,
+                },
+            );
         }
         all
     }
 
     /// `CONNECTIONS_TABLE`, `CONNECTIONS_KEY`, `CONNECTIONS_INDEX_BY_USER_ID` and the like.
     fn table_variables(&self, key: &str) -> Vec<(String, String)> {
-        let Some(table) = self.stack.tables.get(key) else { return Vec::new() };
+        let Some(table) = self.stack.tables.get(key) else {
+            return Vec::new();
+        };
         let prefix = screaming(key);
         let attributes = match &table.key {
             // With their types, as the file spells them: a handler fills in a number where one is wanted.
@@ -97,16 +122,18 @@ impl Describing<'_> {
 
     /// A value of the file with its late variables as ids to come.
     pub(crate) fn text(&self, value: &str) -> Text {
-        parts(value).into_iter().fold(Text::default(), |text, part| match part {
-            Part::Text(known) => text.then(known),
-            Part::Late(Late::ApiUrl) => text.join(self.site.url(self.stack)),
-            Part::Late(Late::ApiId) => text.then_id(api::id(&self.id)),
-            Part::Late(Late::TableName(key)) => text.then(self.stack.table_name(key)),
-            Part::Late(Late::FunctionName(key)) => text.then(self.stack.function_name(key)),
-            Part::Late(Late::FunctionArn(key)) => {
-                text.then(self.site.place.function_arn(&self.stack.function_name(key)))
-            }
-        })
+        parts(value)
+            .into_iter()
+            .fold(Text::default(), |text, part| match part {
+                Part::Text(known) => text.then(known),
+                Part::Late(Late::ApiUrl) => text.join(self.site.url(self.stack)),
+                Part::Late(Late::ApiId) => text.then_id(api::id(&self.id)),
+                Part::Late(Late::TableName(key)) => text.then(self.stack.table_name(key)),
+                Part::Late(Late::FunctionName(key)) => text.then(self.stack.function_name(key)),
+                Part::Late(Late::FunctionArn(key)) => {
+                    text.then(self.site.place.function_arn(&self.stack.function_name(key)))
+                }
+            })
     }
 }
 
@@ -130,7 +157,11 @@ pub(crate) fn screaming(name: &str) -> String {
             out.push('_');
         }
         after_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
-        out.push(if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+        out.push(if c.is_ascii_alphanumeric() {
+            c.to_ascii_uppercase()
+        } else {
+            '_'
+        });
     }
     out
 }
@@ -141,9 +172,12 @@ mod tests {
 
     #[test]
     fn names_become_variables() {
-        for (name, variable) in
-            [("connections", "CONNECTIONS"), ("userId", "USER_ID"), ("my-table", "MY_TABLE"), ("groupID", "GROUP_ID")]
-        {
+        for (name, variable) in [
+            ("connections", "CONNECTIONS"),
+            ("userId", "USER_ID"),
+            ("my-table", "MY_TABLE"),
+            ("groupID", "GROUP_ID"),
+        ] {
             assert_eq!(screaming(name), variable);
         }
     }

@@ -56,18 +56,24 @@ impl Site {
         let api = api::id(&stack.id());
         let stage = &stack.api.stage;
         match &self.address {
-            Address::Aws => Text::known("wss://")
+            Address::Aws => Text::known("wss://").then_id(api).then(format!(
+                ".execute-api.{}.{}/{stage}",
+                self.place.region,
+                self.domain()
+            )),
+            Address::Path(base) => Text::known(format!("{base}/_aws/execute-api/"))
                 .then_id(api)
-                .then(format!(".execute-api.{}.{}/{stage}", self.place.region, self.domain())),
-            Address::Path(base) => {
-                Text::known(format!("{base}/_aws/execute-api/")).then_id(api).then(format!("/{stage}"))
-            }
+                .then(format!("/{stage}")),
             Address::Stage(base) => Text::known(format!("{base}/{stage}")),
         }
     }
 
     fn domain(&self) -> &'static str {
-        if self.place.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
+        if self.place.partition == "aws-cn" {
+            "amazonaws.com.cn"
+        } else {
+            "amazonaws.com"
+        }
     }
 }
 
@@ -89,7 +95,14 @@ pub(crate) struct Describing<'a> {
 pub fn describe(stack: &Stack, secrets: &Secrets, artifacts: &Artifacts, site: &Site) -> Desired {
     let id = stack.id();
     let tags = tags(stack, &id);
-    let describing = Describing { stack, id, secrets, artifacts, site, tags };
+    let describing = Describing {
+        stack,
+        id,
+        secrets,
+        artifacts,
+        site,
+        tags,
+    };
     let mut all: Vec<Resource> = Vec::new();
     all.extend(describing.tables());
     all.extend(describing.log_groups());
@@ -97,7 +110,10 @@ pub fn describe(stack: &Stack, secrets: &Secrets, artifacts: &Artifacts, site: &
     all.extend(describing.functions());
     all.extend(describing.websocket());
     Desired {
-        resources: all.into_iter().map(|resource| (resource.id(), resource)).collect(),
+        resources: all
+            .into_iter()
+            .map(|resource| (resource.id(), resource))
+            .collect(),
         referenced: describing.referenced(),
         kept: BTreeSet::from([Kind::Table]),
     }
@@ -124,7 +140,10 @@ pub fn assume_code(desired: &mut Desired, observed: &Observed) {
             _ => continue,
         };
         let id = ResourceId::new(Kind::Function, &function.name);
-        let code = observed.objects.get(&id).and_then(|found| found.settings["code"].as_str());
+        let code = observed
+            .objects
+            .get(&id)
+            .and_then(|found| found.settings["code"].as_str());
         if let Some(sha256) = code {
             function.code.sha256 = sha256.to_owned();
         }
@@ -148,13 +167,18 @@ fn days(retention: Option<&Retention>) -> Option<i32> {
 
 impl Describing<'_> {
     pub(crate) fn none() -> Code {
-        Code { zip: Arc::new(Vec::new()), sha256: String::new() }
+        Code {
+            zip: Arc::new(Vec::new()),
+            sha256: String::new(),
+        }
     }
 
     fn tables(&self) -> Vec<Resource> {
         let made = |table: &TableDef| !table.existing || self.site.makes_existing;
         let tables = self.stack.tables.iter().filter(|(_, table)| made(table));
-        tables.map(|(key, table)| Resource::Table(self.table(key, table))).collect()
+        tables
+            .map(|(key, table)| Resource::Table(self.table(key, table)))
+            .collect()
     }
 
     fn table(&self, key: &str, table: &TableDef) -> Table {
@@ -193,7 +217,13 @@ impl Describing<'_> {
                 .iter()
                 .map(|(name, index)| (name.clone(), key_value(&index.key, &table.attributes)))
                 .collect();
-            (table.name, TableShape { key: key_value(&table.key, &table.attributes), indexes })
+            (
+                table.name,
+                TableShape {
+                    key: key_value(&table.key, &table.attributes),
+                    indexes,
+                },
+            )
         };
         existing.map(shape).collect()
     }
@@ -201,10 +231,17 @@ impl Describing<'_> {
     fn log_groups(&self) -> Vec<Resource> {
         let group = |name: String, retention: Option<&Retention>| {
             let retention = days(retention);
-            Resource::LogGroup(LogGroup { name, retention, tags: self.tags.clone() })
+            Resource::LogGroup(LogGroup {
+                name,
+                retention,
+                tags: self.tags.clone(),
+            })
         };
         let of_functions = self.stack.functions.iter().map(|(key, function)| {
-            let own = function.logs.as_ref().and_then(|logs| logs.retention.as_ref());
+            let own = function
+                .logs
+                .as_ref()
+                .and_then(|logs| logs.retention.as_ref());
             let name = functions::log_group(&self.stack.function_name(key));
             group(name, own.or(self.stack.logs.retention.as_ref()))
         });
@@ -230,7 +267,10 @@ fn remember(attribute: &Attribute, attributes: &mut BTreeMap<String, String>) ->
 
 fn key(def: &KeyDef, attributes: &mut BTreeMap<String, String>) -> Key {
     match def {
-        KeyDef::Partition(partition) => Key { partition: remember(partition, attributes), sort: None },
+        KeyDef::Partition(partition) => Key {
+            partition: remember(partition, attributes),
+            sort: None,
+        },
         KeyDef::Pair(pair) => Key {
             partition: remember(&pair.partition, attributes),
             sort: Some(remember(&pair.sort, attributes)),
@@ -242,7 +282,10 @@ fn index(def: &IndexDef, attributes: &mut BTreeMap<String, String>) -> Index {
     let all = Value::String("all".to_owned());
     match def {
         IndexDef::Partition(partition) => Index {
-            key: Key { partition: remember(partition, attributes), sort: None },
+            key: Key {
+                partition: remember(partition, attributes),
+                sort: None,
+            },
             projection: all,
         },
         IndexDef::Full(full) => Index {
@@ -252,7 +295,9 @@ fn index(def: &IndexDef, attributes: &mut BTreeMap<String, String>) -> Index {
             },
             projection: match &full.projection {
                 None | Some(ProjectionDef::Named(ProjectionName::All)) => all,
-                Some(ProjectionDef::Named(ProjectionName::Keys)) => Value::String("keys".to_owned()),
+                Some(ProjectionDef::Named(ProjectionName::Keys)) => {
+                    Value::String("keys".to_owned())
+                }
                 Some(ProjectionDef::Attributes(names)) => {
                     let mut names = names.clone();
                     names.sort();

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Describing;
 use crate::names::{Facts, Kind, ResourceId};
+use crate::resource::Resource;
 use crate::resource::api::{self, Api};
 use crate::resource::authorizer::Authorizer;
 use crate::resource::deployment::Deployment;
@@ -15,13 +16,15 @@ use crate::resource::route::Route;
 use crate::resource::route_response::RouteResponse;
 use crate::resource::stage::{AccessLog, Stage, Throttle};
 use crate::resource::text::{Text, digest};
-use crate::resource::Resource;
 use crate::stack::{AuthDef, RouteDef, RouteFull, ThrottleDef};
 
 const SELECT: &str = "$request.body.action";
 
 /// AWS's own limits for an account. Said explicitly, because an unset throttle is easily sent as 0.
-const THROTTLE: Throttle = Throttle { rate: 10_000.0, burst: 5_000 };
+const THROTTLE: Throttle = Throttle {
+    rate: 10_000.0,
+    burst: 5_000,
+};
 
 /// One JSON object an event: which connection, which route, what came of it, and why not.
 const ACCESS_LOG: &str = concat!(
@@ -42,7 +45,12 @@ impl Describing<'_> {
             stack: self.id.clone(),
             api_name: self.stack.api_name(),
             description: self.stack.api.description.clone().unwrap_or_default(),
-            select: self.stack.api.select.clone().unwrap_or_else(|| SELECT.to_owned()),
+            select: self
+                .stack
+                .api
+                .select
+                .clone()
+                .unwrap_or_else(|| SELECT.to_owned()),
             tags: self.tags.clone(),
         };
         let mut of_snapshot: Vec<Resource> = Vec::new();
@@ -50,11 +58,17 @@ impl Describing<'_> {
         of_snapshot.extend(self.integrations());
         of_snapshot.extend(self.routes());
         let permissions = self.permissions();
-        let mut ready: Vec<ResourceId> =
-            of_snapshot.iter().chain(&permissions).map(Resource::id).collect();
-        ready.extend(self.stack.functions.keys().map(|key| {
-            ResourceId::new(Kind::RolePolicy, self.role_of(key).name)
-        }));
+        let mut ready: Vec<ResourceId> = of_snapshot
+            .iter()
+            .chain(&permissions)
+            .map(Resource::id)
+            .collect();
+        ready.extend(
+            self.stack
+                .functions
+                .keys()
+                .map(|key| ResourceId::new(Kind::RolePolicy, self.role_of(key).name)),
+        );
         ready.push(api::id(&self.id));
         ready.sort();
         ready.dedup();
@@ -71,8 +85,11 @@ impl Describing<'_> {
     }
 
     fn authorizer(&self, auth: &AuthDef) -> Resource {
-        let mut identity: Vec<String> =
-            auth.identity.iter().map(|source| format!("route.request.{source}")).collect();
+        let mut identity: Vec<String> = auth
+            .identity
+            .iter()
+            .map(|source| format!("route.request.{source}"))
+            .collect();
         identity.sort();
         Resource::Authorizer(Authorizer {
             stack: self.id.clone(),
@@ -118,7 +135,9 @@ impl Describing<'_> {
                 reply: def.reply,
             }));
             if def.reply {
-                all.push(Resource::RouteResponse(RouteResponse { route_key: key.clone() }));
+                all.push(Resource::RouteResponse(RouteResponse {
+                    route_key: key.clone(),
+                }));
             }
         }
         all
@@ -139,7 +158,11 @@ impl Describing<'_> {
         };
         let stage = &self.stack.api.stage;
         let of_routes = self.stack.api.routes.iter().map(|(key, def)| {
-            one(&full(def).function, key, Text::known(format!("/{stage}/{key}")))
+            one(
+                &full(def).function,
+                key,
+                Text::known(format!("/{stage}/{key}")),
+            )
         });
         let of_authorizer = self.stack.auth.iter().map(|auth| {
             let id = ResourceId::new(Kind::Authorizer, AUTHORIZER);
@@ -156,8 +179,10 @@ impl Describing<'_> {
             .iter()
             .filter_map(|(key, route)| Some((key.clone(), throttle(full(route).throttle?))))
             .collect::<BTreeMap<String, Throttle>>();
-        let routes =
-            route_throttles.keys().map(|key| ResourceId::new(Kind::Route, key)).collect();
+        let routes = route_throttles
+            .keys()
+            .map(|key| ResourceId::new(Kind::Route, key))
+            .collect();
         Stage {
             stack: self.id.clone(),
             name: def.stage.clone(),
@@ -188,14 +213,19 @@ fn full(def: &RouteDef) -> RouteFull {
 }
 
 fn throttle(def: ThrottleDef) -> Throttle {
-    Throttle { rate: def.rate, burst: i32::try_from(def.burst).unwrap_or(i32::MAX) }
+    Throttle {
+        rate: def.rate,
+        burst: i32::try_from(def.burst).unwrap_or(i32::MAX),
+    }
 }
 
 /// A digest of all that a deployment freezes. Ids are left out: another id with the same settings serves the same.
 fn snapshot(api: &Api, parts: &[Resource]) -> String {
     let none = Facts::new();
-    let mut all: BTreeMap<String, Value> =
-        parts.iter().map(|part| (part.id().to_string(), part.settings(&none))).collect();
+    let mut all: BTreeMap<String, Value> = parts
+        .iter()
+        .map(|part| (part.id().to_string(), part.settings(&none)))
+        .collect();
     all.insert("select".to_owned(), json!(api.select));
     digest(json!(all).to_string().as_bytes())
 }

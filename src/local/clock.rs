@@ -64,7 +64,11 @@ impl Clock {
             Kind::Real => tokio::time::sleep(until.saturating_sub(self.now())).await,
             Kind::Turned(now) => {
                 // The sender lives as long as this clock, so the wait cannot fail.
-                let _: Result<_, _> = now.subscribe().wait_for(|now| *now >= until).await;
+                now.subscribe()
+                    .wait_for(|now| *now >= until)
+                    .await
+                    .map(drop)
+                    .ok();
             }
         }
     }

@@ -104,8 +104,8 @@ fn find(
     id: &str,
 ) -> Result<Arc<Connection>, Refusal> {
     let known = match (api_id, stage) {
-        (Some(api), Some(stage)) => world.apigateway.served(api, stage).is_some(),
-        (None, Some(stage)) => !world.apigateway.apis_with_stage(stage).is_empty(),
+        (Some(api), Some(stage)) => world.sockets.served(world, api, stage).is_some(),
+        (None, Some(stage)) => !world.sockets.apis_with_stage(world, stage).is_empty(),
         _ => true,
     };
     if !known {

@@ -254,9 +254,8 @@ impl World {
 
     /// Ends what lives outside of requests: open sockets, and log lines not yet on disk.
     fn close(&self) {
-        for api_id in self.apigateway.api_ids() {
-            self.sockets.close_api(&api_id);
-        }
+        self.sockets.close_all();
+        self.lambda.close();
         self.logs.flush(&self.store);
     }
 

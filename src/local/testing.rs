@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -11,18 +12,15 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use zip::write::SimpleFileOptions;
 
-use super::apigateway::{ApiGateway, Served, ServedRoute};
+use super::apigateway::{Served, ServedRoute};
 use super::clock::Clock;
-use super::iam::Iam;
-use super::lambda::{self, Lambda};
-use super::logs::Logs;
-use super::store::Store;
-use super::websocket::{self, Sockets};
-use super::{Realism, World, connections};
+use super::lambda;
+use super::websocket;
+use super::{Options, Realism, World, connections, iam};
 
 pub(crate) const API: &str = "a1b2c3d4e5";
 pub(crate) const STAGE: &str = "prod";
@@ -30,23 +28,46 @@ pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/msgai/chat/live";
 pub(crate) const START: Duration = Duration::from_secs(1_700_000_000);
 const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKID/20231114/us-east-1/execute-api/aws4_request, SignedHeaders=host, Signature=0";
 
-pub(crate) fn world(clock: Clock, realism: Realism, store: Store) -> Arc<World> {
-    let lambda = Lambda::open(&store).unwrap();
-    let world = World {
-        clock,
-        realism,
+pub(crate) fn world(clock: Clock, realism: Realism, dir: Option<&Path>) -> Arc<World> {
+    let options = Options {
+        dir: dir.map(Path::to_owned),
+        port: 0,
         region: "us-east-1".to_owned(),
-        address: OnceLock::new(),
-        store,
-        happenings: broadcast::Sender::new(1024),
-        apigateway: ApiGateway::default(),
-        iam: Iam::default(),
-        logs: Logs::default(),
-        lambda,
-        sockets: Sockets::default(),
+        realism,
+        clock,
     };
-    world.iam.trust(ROLE);
+    let world = World::open(options).unwrap();
+    trust(&world);
     Arc::new(world)
+}
+
+/// Makes [`ROLE`], as old as the epoch, unless an earlier life of the same folder did.
+fn trust(world: &World) {
+    if world.iam.has_role(ROLE) {
+        return;
+    }
+    let trust = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Service": "lambda.amazonaws.com" },
+            "Action": "sts:AssumeRole",
+        }],
+    });
+    let parameters = [
+        ("RoleName", "live".to_owned()),
+        ("Path", "/msgai/chat/".to_owned()),
+        ("AssumeRolePolicyDocument", trust.to_string()),
+    ];
+    let parameters = parameters
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+    iam::answer(world, "CreateRole", &parameters).unwrap();
+}
+
+/// What was written to a log group, in the order it came.
+pub(crate) fn logged(world: &World, group: &str) -> Vec<String> {
+    world.logs.lines(group)
 }
 
 /// A served world; it ends with its value.
@@ -94,8 +115,7 @@ impl Cloud {
     }
 
     pub(crate) async fn start(clock: Clock, realism: Realism) -> Self {
-        let store = Store::open(None).unwrap();
-        Self::serve(world(clock, realism, store)).await
+        Self::serve(world(clock, realism, None)).await
     }
 
     pub(crate) async fn serve(world: Arc<World>) -> Self {
@@ -230,7 +250,7 @@ impl Cloud {
             throttle: BTreeMap::new(),
             access_log: None,
         };
-        self.world.apigateway.serve(served.clone());
+        self.world.sockets.serve(served.clone());
         served
     }
 }

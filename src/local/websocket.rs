@@ -39,6 +39,9 @@ const BACKLOG: usize = 128;
 pub(crate) struct Sockets {
     open: Mutex<BTreeMap<String, Arc<Connection>>>,
     throttles: Throttles,
+    /// Stages that a test serves without a control plane.
+    #[cfg(test)]
+    staged: Mutex<Vec<Served>>,
 }
 
 /// One open socket.
@@ -154,6 +157,41 @@ impl Sockets {
         let open = locked(&self.open);
         let connection = open.get(connection_id)?;
         connection.is_open().then(|| Arc::clone(connection))
+    }
+
+    /// What a stage serves at this moment; `None` is a 403 at the handshake.
+    pub(crate) fn served(&self, world: &World, api_id: &str, stage: &str) -> Option<Served> {
+        #[cfg(test)]
+        if let Some(served) = self
+            .staged(|s| s.api_id == api_id && s.stage == stage)
+            .pop()
+        {
+            return Some(served);
+        }
+        world.apigateway.served(api_id, stage)
+    }
+
+    /// The APIs that have a stage of this name.
+    pub(crate) fn apis_with_stage(&self, world: &World, stage: &str) -> Vec<String> {
+        #[cfg(test)]
+        if let staged @ [_, ..] = self.staged(|s| s.stage == stage).as_slice() {
+            return staged.iter().map(|s| s.api_id.clone()).collect();
+        }
+        world.apigateway.apis_with_stage(stage)
+    }
+
+    #[cfg(test)]
+    fn staged(&self, wanted: impl Fn(&Served) -> bool) -> Vec<Served> {
+        let staged = locked(&self.staged);
+        staged.iter().filter(|s| wanted(s)).cloned().collect()
+    }
+
+    /// Replaces what one stage of one API serves.
+    #[cfg(test)]
+    pub(crate) fn serve(&self, served: Served) {
+        let mut staged = locked(&self.staged);
+        staged.retain(|s| s.api_id != served.api_id || s.stage != served.stage);
+        staged.push(served);
     }
 
     /// Closes every socket of an API that is being deleted.

@@ -22,7 +22,10 @@ fn walk(field: String, from: &Value, to: &Value, all: &mut Vec<Difference>) {
             keys.sort();
             keys.dedup();
             for key in keys {
-                let (a, b) = (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
+                let (a, b) = (
+                    a.get(key).unwrap_or(&Value::Null),
+                    b.get(key).unwrap_or(&Value::Null),
+                );
                 walk(join(&field, key), a, b, all);
             }
         }
@@ -44,18 +47,34 @@ fn walk(field: String, from: &Value, to: &Value, all: &mut Vec<Difference>) {
                 walk(join(&field, key), value, &Value::Null, all);
             }
         }
-        _ => all.push(Difference { field, from: from.clone(), to: to.clone() }),
+        _ => all.push(Difference {
+            field,
+            from: from.clone(),
+            to: to.clone(),
+        }),
     }
 }
 
 /// A key with a dot or bracket in it is quoted, so that a field can be taken apart again.
 fn join(field: &str, key: &str) -> String {
-    let key = if key.contains(['.', '[', '"']) { format!("\"{key}\"") } else { key.to_owned() };
-    if field.is_empty() { key } else { format!("{field}.{key}") }
+    let key = if key.contains(['.', '[', '"']) {
+        format!("\"{key}\"")
+    } else {
+        key.to_owned()
+    };
+    if field.is_empty() {
+        key
+    } else {
+        format!("{field}.{key}")
+    }
 }
 
 fn member<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
-    value.as_object().filter(|o| o.len() == 1)?.get(name)?.as_str()
+    value
+        .as_object()
+        .filter(|o| o.len() == 1)?
+        .get(name)?
+        .as_str()
 }
 
 /// Values that stand for another: a secret, or something not known yet.

@@ -22,13 +22,23 @@ pub enum Danger {
     /// A table and all its items would go.
     LosesItems { id: ResourceId },
     /// A setting of a table cannot be changed in place, and a new table would be empty.
-    ReplacesTable { id: ResourceId, field: String, from: Value, to: Value },
+    ReplacesTable {
+        id: ResourceId,
+        field: String,
+        from: Value,
+        to: Value,
+    },
     /// Every open connection would be closed.
     DropsConnections { id: ResourceId },
     /// A table that the stack only uses does not exist.
     NoTable { name: String },
     /// A table that the stack only uses looks different from what the file says.
-    OtherTable { name: String, what: String, want: Value, have: Value },
+    OtherTable {
+        name: String,
+        what: String,
+        want: Value,
+        have: Value,
+    },
 }
 
 /// What consent makes a danger acceptable.
@@ -63,7 +73,8 @@ impl Danger {
                 id.kind
             ),
             Self::TwoApis { .. } => {
-                "remove the one that is not used (`aws apigatewayv2 delete-api --api-id ID`)".to_owned()
+                "remove the one that is not used (`aws apigatewayv2 delete-api --api-id ID`)"
+                    .to_owned()
             }
             Self::LosesItems { .. } => {
                 "to lose them, say `--delete-data`; to keep them, leave it out".to_owned()
@@ -75,7 +86,8 @@ impl Danger {
                 "clients reconnect; to accept that, say `--drop-connections`".to_owned()
             }
             Self::NoTable { .. } => {
-                "make the table first, or let this stack make it: remove `existing: true`".to_owned()
+                "make the table first, or let this stack make it: remove `existing: true`"
+                    .to_owned()
             }
             Self::OtherTable { .. } => {
                 "make stack.yaml say what the table is, or name another table".to_owned()
@@ -93,8 +105,16 @@ impl fmt::Display for Danger {
                 write!(f, "a second API ({physical}) has this stack's tag")
             }
             Self::LosesItems { id } => write!(f, "this would delete {id} and its items"),
-            Self::ReplacesTable { id, field, from, to } => {
-                write!(f, "{id} cannot change its {field} from {from} to {to}: a new table would be empty")
+            Self::ReplacesTable {
+                id,
+                field,
+                from,
+                to,
+            } => {
+                write!(
+                    f,
+                    "{id} cannot change its {field} from {from} to {to}: a new table would be empty"
+                )
             }
             Self::DropsConnections { id } => {
                 write!(f, "this would delete {id} and close every connection to it")
@@ -102,7 +122,12 @@ impl fmt::Display for Danger {
             Self::NoTable { name } => {
                 write!(f, "there is no table {name}, which stack.yaml says exists")
             }
-            Self::OtherTable { name, what, want, have } => write!(
+            Self::OtherTable {
+                name,
+                what,
+                want,
+                have,
+            } => write!(
                 f,
                 "table {name} is not what stack.yaml says: its {what} is {have}, and not {want}"
             ),
@@ -138,7 +163,12 @@ fn of_change(change: &Change) -> Option<Danger> {
         }
         (Action::Replace { because }, _) => {
             let first = because.first()?.clone();
-            Some(Danger::ReplacesTable { id, field: first.field, from: first.from, to: first.to })
+            Some(Danger::ReplacesTable {
+                id,
+                field: first.field,
+                from: first.from,
+                to: first.to,
+            })
         }
         _ => None,
     }

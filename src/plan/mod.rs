@@ -51,7 +51,9 @@ pub enum Action {
         because: Vec<Difference>,
     },
     /// It would need a new object. No kind is replaced behind a person's back: the plan refuses itself.
-    Replace { because: Vec<Difference> },
+    Replace {
+        because: Vec<Difference>,
+    },
     Delete {
         at: Physical,
         /// The object whose removal removes this one: no call of its own.
@@ -127,7 +129,16 @@ pub fn plan(stack: &StackId, place: &Place, desired: &Desired, observed: &Observ
     let dangers = guard::dangers(desired, observed, &changes);
     let notes = observed.notes.clone();
     let (stack, place) = (stack.clone(), place.clone());
-    Plan { stack, place, changes, kept, unchanged, dangers, facts, notes }
+    Plan {
+        stack,
+        place,
+        changes,
+        kept,
+        unchanged,
+        dangers,
+        facts,
+        notes,
+    }
 }
 
 /// `None` when it is as it should be, or is not ours to change (a danger says so).
@@ -150,7 +161,11 @@ fn of_wanted(
     if because.iter().any(|d| resource.is_immutable(&d.field)) {
         return Some(Action::Replace { because });
     }
-    Some(Action::Update { resource: Box::new(resource.clone()), at: found.at.clone(), because })
+    Some(Action::Update {
+        resource: Box::new(resource.clone()),
+        at: found.at.clone(),
+        because,
+    })
 }
 
 /// Objects of ours that nothing wants: removed, or kept when their kind is.
@@ -167,7 +182,10 @@ fn leftovers(
         if desired.kept.contains(&id.kind) {
             kept.push(id.clone());
         } else {
-            let action = Action::Delete { at: found.at.clone(), with: None };
+            let action = Action::Delete {
+                at: found.at.clone(),
+                with: None,
+            };
             removed.insert(id.clone(), action);
         }
     }

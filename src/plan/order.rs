@@ -7,8 +7,10 @@ use crate::names::{Kind, ResourceId};
 
 /// Gives every change the set of changes that it waits for.
 pub(super) fn order(actions: BTreeMap<ResourceId, Action>) -> BTreeMap<ResourceId, Change> {
-    let after: BTreeMap<ResourceId, BTreeSet<ResourceId>> =
-        actions.iter().map(|(id, action)| (id.clone(), waits_for(id, action, &actions))).collect();
+    let after: BTreeMap<ResourceId, BTreeSet<ResourceId>> = actions
+        .iter()
+        .map(|(id, action)| (id.clone(), waits_for(id, action, &actions)))
+        .collect();
     actions
         .into_iter()
         .map(|(id, action)| {
@@ -25,8 +27,11 @@ fn waits_for(
 ) -> BTreeSet<ResourceId> {
     match action {
         Action::Create(resource) | Action::Update { resource, .. } => {
-            let mut after: BTreeSet<ResourceId> =
-                resource.after().into_iter().filter(|dep| is_made(all.get(dep))).collect();
+            let mut after: BTreeSet<ResourceId> = resource
+                .after()
+                .into_iter()
+                .filter(|dep| is_made(all.get(dep)))
+                .collect();
             if id.kind == Kind::Deployment {
                 // The snapshot is of the live routes: those that go must have gone.
                 after.extend(removed(all).filter(|gone| is_of_routes(gone.kind)).cloned());
@@ -34,14 +39,21 @@ fn waits_for(
             after
         }
         Action::Replace { .. } => BTreeSet::new(),
-        Action::Delete { with: Some(parent), .. } => BTreeSet::from([parent.clone()]),
+        Action::Delete {
+            with: Some(parent), ..
+        } => BTreeSet::from([parent.clone()]),
         Action::Delete { with: None, .. } if is_of_routes(id.kind) => {
             // The stage's settings may not name a route that is gone.
-            let stages = all.iter().filter(|(o, action)| o.kind == Kind::Stage && is_made(Some(*action)));
+            let stages = all
+                .iter()
+                .filter(|(o, action)| o.kind == Kind::Stage && is_made(Some(*action)));
             stages.map(|(stage, _)| stage.clone()).collect()
         }
         Action::Delete { with: None, .. } => {
-            let made = all.iter().filter(|(_, action)| is_made(Some(*action))).map(|(o, _)| o);
+            let made = all
+                .iter()
+                .filter(|(_, action)| is_made(Some(*action)))
+                .map(|(o, _)| o);
             let before = removed(all).filter(|other| teardown(other.kind) < teardown(id.kind));
             made.chain(before).cloned().collect()
         }
@@ -58,7 +70,9 @@ fn is_of_routes(kind: Kind) -> bool {
 
 /// What is removed by a call of its own.
 fn removed(all: &BTreeMap<ResourceId, Action>) -> impl Iterator<Item = &ResourceId> {
-    all.iter().filter(|(_, a)| matches!(a, Action::Delete { with: None, .. })).map(|(id, _)| id)
+    all.iter()
+        .filter(|(_, a)| matches!(a, Action::Delete { with: None, .. }))
+        .map(|(id, _)| id)
 }
 
 /// Traffic stops first, then what it reached, then what that stood on.

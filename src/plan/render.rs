@@ -21,7 +21,11 @@ pub struct Look {
 
 impl Look {
     fn paint(self, style: Style, text: &str) -> String {
-        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        if self.colour {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
     }
 
     pub fn bold(self, text: &str) -> String {
@@ -45,7 +49,10 @@ impl Look {
 impl Plan {
     /// Where: the first line of every plan.
     pub fn heading(&self) -> String {
-        format!("{} in {}, account {}", self.stack, self.place.region, self.place.account)
+        format!(
+            "{} in {}, account {}",
+            self.stack, self.place.region, self.place.account
+        )
     }
 
     /// The whole plan, for reading at 80 columns.
@@ -74,7 +81,11 @@ impl Plan {
             return "No changes. Stack is up to date.".to_owned();
         }
         let counts = self.counts();
-        let connections = if self.drops_connections() { "dropped" } else { "kept" };
+        let connections = if self.drops_connections() {
+            "dropped"
+        } else {
+            "kept"
+        };
         format!(
             "Plan: {} to add, {} to change, {} to destroy. Live connections: {connections}.",
             counts.add, counts.change, counts.destroy
@@ -101,14 +112,26 @@ impl Plan {
                     .map(|d| format!("`{}`: {} → {}", d.field, shown(&d.from, d), shown(&d.to, d)))
                     .collect::<Vec<_>>()
                     .join("<br>"),
-                Action::Delete { with: Some(parent), .. } => format!("goes with {parent}"),
+                Action::Delete {
+                    with: Some(parent), ..
+                } => format!("goes with {parent}"),
                 action => action.word().to_owned(),
             };
             let what = what.replace('|', "\\|");
-            writeln!(out, "| `{}` | `{}` | {what} |", change.action.symbol(), change.id).ok();
+            writeln!(
+                out,
+                "| `{}` | `{}` | {what} |",
+                change.action.symbol(),
+                change.id
+            )
+            .ok();
         }
         for id in &self.kept {
-            writeln!(out, "| `=` | `{id}` | no longer declared; its items are kept |").ok();
+            writeln!(
+                out,
+                "| `=` | `{id}` | no longer declared; its items are kept |"
+            )
+            .ok();
         }
         writeln!(out, "\n{}", self.summary()).ok();
         out
@@ -181,16 +204,16 @@ fn lines(change: &Change, look: Look) -> String {
     let symbol = change.action.symbol();
     let mut out = String::new();
     let with = match &change.action {
-        Action::Delete { with: Some(parent), .. } => {
-            look.faint(&format!("  goes with {parent}"))
-        }
+        Action::Delete {
+            with: Some(parent), ..
+        } => look.faint(&format!("  goes with {parent}")),
         _ => String::new(),
     };
     let head = look.of_symbol(symbol, &format!("{symbol:>3} {}", change.id));
     writeln!(out, "{head}{with}").ok();
     match &change.action {
         Action::Create(resource) => {
-            for line in highlights(resource) {
+            if let Some(line) = highlights(resource) {
                 writeln!(out, "      {}", look.faint(&line)).ok();
             }
         }
@@ -201,7 +224,12 @@ fn lines(change: &Change, look: Look) -> String {
         }
         Action::Replace { because } => {
             for difference in because {
-                writeln!(out, "      {} (needs a new one)", difference_line(difference)).ok();
+                writeln!(
+                    out,
+                    "      {} (needs a new one)",
+                    difference_line(difference)
+                )
+                .ok();
             }
         }
         Action::Delete { .. } => {}

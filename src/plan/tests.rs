@@ -52,7 +52,11 @@ impl World {
             protects: false,
             architecture: Architecture::X86_64,
         };
-        Self { site, code: "one", text: STACK.to_owned() }
+        Self {
+            site,
+            code: "one",
+            text: STACK.to_owned(),
+        }
     }
 
     fn loaded(&self) -> Loaded {
@@ -65,9 +69,16 @@ impl World {
 
     fn desired(&self) -> Desired {
         let loaded = self.loaded();
-        let code = Code { zip: Arc::new(vec![0; 1_200_000]), sha256: self.code.to_owned() };
-        let artifacts =
-            loaded.stack.functions.keys().map(|key| (key.clone(), code.clone())).collect();
+        let code = Code {
+            zip: Arc::new(vec![0; 1_200_000]),
+            sha256: self.code.to_owned(),
+        };
+        let artifacts = loaded
+            .stack
+            .functions
+            .keys()
+            .map(|key| (key.clone(), code.clone()))
+            .collect();
         describe(&loaded.stack, &loaded.secrets, &artifacts, &self.site)
     }
 
@@ -108,13 +119,21 @@ impl World {
     }
 
     fn edited(mut self, from: &str, to: &str) -> Self {
-        assert!(self.text.contains(from), "the edit finds nothing to edit: {from}");
+        assert!(
+            self.text.contains(from),
+            "the edit finds nothing to edit: {from}"
+        );
         self.text = self.text.replace(from, to);
         self
     }
 
     fn plan(&self, observed: &Observed) -> Plan {
-        plan(&StackId::new("chat", ""), &self.site.place, &self.desired(), observed)
+        plan(
+            &StackId::new("chat", ""),
+            &self.site.place,
+            &self.desired(),
+            observed,
+        )
     }
 }
 
@@ -152,8 +171,15 @@ fn every_change_waits_for_what_it_needs_and_nothing_waits_for_itself() {
     let observed = world.observed();
     let plans = [
         world.plan(&Observed::default()),
-        plan(&StackId::new("chat", ""), &world.site.place, &Desired::default(), &observed),
-        World::new().edited("sendMessage: send", "say: send").plan(&observed),
+        plan(
+            &StackId::new("chat", ""),
+            &world.site.place,
+            &Desired::default(),
+            &observed,
+        ),
+        World::new()
+            .edited("sendMessage: send", "say: send")
+            .plan(&observed),
     ];
     for plan in plans {
         let mut done: BTreeSet<ResourceId> = BTreeSet::new();
@@ -164,7 +190,10 @@ fn every_change_waits_for_what_it_needs_and_nothing_waits_for_itself() {
                 .filter(|c| !done.contains(&c.id) && c.after.is_subset(&done))
                 .map(|c| c.id.clone())
                 .collect();
-            assert!(!ready.is_empty(), "a cycle, or a wait for something that is not in the plan");
+            assert!(
+                !ready.is_empty(),
+                "a cycle, or a wait for something that is not in the plan"
+            );
             done.extend(ready);
         }
     }
@@ -174,7 +203,10 @@ fn every_change_waits_for_what_it_needs_and_nothing_waits_for_itself() {
 fn code_changes_touch_functions_and_aliases_only() {
     let world = World::new();
     let observed = world.observed();
-    let world = World { code: "two", ..world };
+    let world = World {
+        code: "two",
+        ..world
+    };
     let plan = world.plan(&observed);
     let kinds: BTreeSet<Kind> = plan.changes.keys().map(|id| id.kind).collect();
     assert_eq!(kinds, BTreeSet::from([Kind::Function, Kind::Alias]));
@@ -193,14 +225,22 @@ fn a_new_memory_is_one_function_and_its_alias() {
 fn a_renamed_route_is_made_deployed_and_removed_in_this_order() {
     let world = World::new();
     let observed = world.observed();
-    let plan = world.edited("sendMessage: send", "say: send").plan(&observed);
+    let plan = world
+        .edited("sendMessage: send", "say: send")
+        .plan(&observed);
     assert_snapshot!(text(&plan), @"");
     let id = |kind, name: &str| ResourceId::new(kind, name);
     let deployment = &plan.changes[&id(Kind::Deployment, "production")];
     assert!(deployment.after.contains(&id(Kind::Route, "say")));
-    assert!(deployment.after.contains(&id(Kind::Route, "sendMessage")), "the snapshot is taken after");
+    assert!(
+        deployment.after.contains(&id(Kind::Route, "sendMessage")),
+        "the snapshot is taken after"
+    );
     let permission = &plan.changes[&id(Kind::Permission, "chat-send:sendMessage")];
-    assert!(permission.after.contains(&deployment.id), "the old snapshot still calls until then");
+    assert!(
+        permission.after.contains(&deployment.id),
+        "the old snapshot still calls until then"
+    );
 }
 
 #[test]
@@ -208,11 +248,18 @@ fn a_table_that_is_no_longer_declared_is_kept() {
     let world = World::new();
     let observed = world.observed();
     let plan = world
-        .edited("  messages: { name: Messages, key: messageId }\n", "  messages: { name: Other, key: messageId }\n")
+        .edited(
+            "  messages: { name: Messages, key: messageId }\n",
+            "  messages: { name: Other, key: messageId }\n",
+        )
         .plan(&observed);
     assert_eq!(plan.kept, [ResourceId::new(Kind::Table, "Messages")]);
     assert!(plan.dangers.is_empty());
-    assert!(!plan.changes.contains_key(&ResourceId::new(Kind::Table, "Messages")));
+    assert!(
+        !plan
+            .changes
+            .contains_key(&ResourceId::new(Kind::Table, "Messages"))
+    );
 }
 
 #[test]
@@ -247,9 +294,15 @@ fn a_foreign_object_of_the_same_name_is_refused() {
 fn another_stage_drops_connections_and_says_so() {
     let world = World::new();
     let observed = world.observed();
-    let plan = world.edited("stage: production", "stage: live").plan(&observed);
+    let plan = world
+        .edited("stage: production", "stage: live")
+        .plan(&observed);
     assert!(plan.drops_connections());
-    assert!(plan.dangers.iter().any(|d| d.consent() == guard::Consent::DropConnections));
+    assert!(
+        plan.dangers
+            .iter()
+            .any(|d| d.consent() == guard::Consent::DropConnections)
+    );
     assert!(plan.summary().contains("Live connections: dropped"));
 }
 
@@ -257,26 +310,43 @@ fn another_stage_drops_connections_and_says_so() {
 fn destroying_takes_the_api_first_and_keeps_tables_unless_told() {
     let world = World::new();
     let observed = world.observed();
-    let nothing = Desired { kept: BTreeSet::from([Kind::Table]), ..Desired::default() };
-    let plan = plan(&StackId::new("chat", ""), &world.site.place, &nothing, &observed);
+    let nothing = Desired {
+        kept: BTreeSet::from([Kind::Table]),
+        ..Desired::default()
+    };
+    let plan = plan(
+        &StackId::new("chat", ""),
+        &world.site.place,
+        &nothing,
+        &observed,
+    );
     assert_eq!(plan.kept.len(), 2);
     let api = ResourceId::new(Kind::Api, "chat");
     let function = &plan.changes[&ResourceId::new(Kind::Function, "chat-send")];
-    assert!(function.after.contains(&api), "traffic stops before what it reaches goes");
+    assert!(
+        function.after.contains(&api),
+        "traffic stops before what it reaches goes"
+    );
     let route = &plan.changes[&ResourceId::new(Kind::Route, "$connect")];
     assert!(matches!(&route.action, Action::Delete { with: Some(parent), .. } if *parent == api));
 }
 
 #[test]
 fn a_secret_is_in_no_form_of_a_plan() {
-    let world = World::new()
-        .edited("memory: 256 }", "memory: 256, environment: { TOKEN: \"${env:TOKEN}\", LEVEL: info } }");
+    let world = World::new().edited(
+        "memory: 256 }",
+        "memory: 256, environment: { TOKEN: \"${env:TOKEN}\", LEVEL: info } }",
+    );
     let before = World::new().observed();
     let plan = world.plan(&before);
     for shown in [text(&plan), plan.json().to_string(), plan.markdown()] {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
-    assert!(text(&plan).contains("environment.TOKEN: (none) → (sensitive)"), "{}", text(&plan));
+    assert!(
+        text(&plan).contains("environment.TOKEN: (none) → (sensitive)"),
+        "{}",
+        text(&plan)
+    );
     assert!(text(&plan).contains("environment.LEVEL: (none) → info"));
     // Once deployed, the digest says that nothing has changed.
     assert!(world.plan(&world.observed()).is_empty());
@@ -291,13 +361,21 @@ fn a_used_table_must_be_what_the_file_says() {
     let mut observed = world.observed();
     assert!(world.plan(&observed).dangers.is_empty());
     observed.referenced.insert("Messages".to_owned(), None);
-    assert!(matches!(world.plan(&observed).dangers[..], [Danger::NoTable { .. }]));
+    assert!(matches!(
+        world.plan(&observed).dangers[..],
+        [Danger::NoTable { .. }]
+    ));
     let other = crate::resource::table::TableShape {
         key: serde_json::json!({ "partition": "id" }),
         indexes: BTreeMap::new(),
     };
-    observed.referenced.insert("Messages".to_owned(), Some(other));
-    assert!(matches!(world.plan(&observed).dangers[..], [Danger::OtherTable { .. }]));
+    observed
+        .referenced
+        .insert("Messages".to_owned(), Some(other));
+    assert!(matches!(
+        world.plan(&observed).dangers[..],
+        [Danger::OtherTable { .. }]
+    ));
 }
 
 #[test]

@@ -17,7 +17,13 @@ pub struct Lines<W> {
 
 impl<W: Write> Lines<W> {
     pub fn new(out: W) -> Self {
-        Self { out, symbols: BTreeMap::new(), said: BTreeMap::new(), done: 0, total: 0 }
+        Self {
+            out,
+            symbols: BTreeMap::new(),
+            said: BTreeMap::new(),
+            done: 0,
+            total: 0,
+        }
     }
 
     fn line(&mut self, text: &str) {
@@ -52,7 +58,10 @@ impl<W: Write> Reporter for Lines<W> {
                 self.done += 1;
                 let symbol = self.symbol(id);
                 let (done, total) = (self.done, self.total);
-                self.line(&format!("{symbol:>3} {id}  {}  {done}/{total}", seconds(*took)));
+                self.line(&format!(
+                    "{symbol:>3} {id}  {}  {done}/{total}",
+                    seconds(*took)
+                ));
             }
             Event::Failed { id, error, hint } => {
                 self.line(&format!("  ! {id} failed: {error}"));
@@ -91,13 +100,26 @@ mod tests {
         let mut lines = Lines::new(&mut bytes);
         let id = ResourceId::new(Kind::Table, "T");
         lines.begin(1);
-        lines.on(&Event::Started { id: id.clone(), symbol: "+", word: "create" });
+        lines.on(&Event::Started {
+            id: id.clone(),
+            symbol: "+",
+            word: "create",
+        });
         for _ in 0..3 {
-            lines.on(&Event::Waiting { id: id.clone(), on: "table T is CREATING".to_owned() });
+            lines.on(&Event::Waiting {
+                id: id.clone(),
+                on: "table T is CREATING".to_owned(),
+            });
         }
-        lines.on(&Event::Finished { id, took: Duration::from_millis(1400) });
+        lines.on(&Event::Finished {
+            id,
+            took: Duration::from_millis(1400),
+        });
         lines.end();
         let text = String::from_utf8(bytes).unwrap();
-        assert_eq!(text, "    table/T waits: table T is CREATING\n  + table/T  1.4 s  1/1\n");
+        assert_eq!(
+            text,
+            "    table/T waits: table T is CREATING\n  + table/T  1.4 s  1/1\n"
+        );
     }
 }

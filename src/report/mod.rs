@@ -12,15 +12,34 @@ use crate::names::ResourceId;
 /// One thing that happened while a plan was applied.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    Started { id: ResourceId, symbol: &'static str, word: &'static str },
+    Started {
+        id: ResourceId,
+        symbol: &'static str,
+        word: &'static str,
+    },
     /// It is waiting, or trying again, because of this.
-    Waiting { id: ResourceId, on: String },
-    Finished { id: ResourceId, took: Duration },
-    Failed { id: ResourceId, error: String, hint: Option<String> },
+    Waiting {
+        id: ResourceId,
+        on: String,
+    },
+    Finished {
+        id: ResourceId,
+        took: Duration,
+    },
+    Failed {
+        id: ResourceId,
+        error: String,
+        hint: Option<String>,
+    },
     /// Something that it needs has failed.
-    Skipped { id: ResourceId, because: ResourceId },
+    Skipped {
+        id: ResourceId,
+        because: ResourceId,
+    },
     /// A signal came: what is under way ends, nothing more is begun.
-    Stopping { left: usize },
+    Stopping {
+        left: usize,
+    },
 }
 
 /// Consumes events as they come.

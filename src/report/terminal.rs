@@ -20,7 +20,12 @@ impl Terminal {
     /// Draws on stderr.
     pub fn new(look: Look) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        Self { all, whole: None, running: BTreeMap::new(), look }
+        Self {
+            all,
+            whole: None,
+            running: BTreeMap::new(),
+            look,
+        }
     }
 
     fn say(&self, text: &str) {
@@ -29,7 +34,9 @@ impl Terminal {
     }
 
     fn close(&mut self, id: &ResourceId) -> &'static str {
-        let Some((spinner, symbol)) = self.running.remove(id) else { return " " };
+        let Some((spinner, symbol)) = self.running.remove(id) else {
+            return " ";
+        };
         spinner.finish_and_clear();
         self.all.remove(&spinner);
         symbol
@@ -80,7 +87,11 @@ impl Reporter for Terminal {
             }
             Event::Failed { id, error, hint } => {
                 self.close(id);
-                self.say(&self.look.of_symbol("-", &format!("  ! {id} failed: {error}")));
+                self.say(
+                    &self
+                        .look
+                        .of_symbol("-", &format!("  ! {id} failed: {error}")),
+                );
                 if let Some(hint) = hint {
                     self.say(&format!("    hint: {hint}"));
                 }
@@ -91,7 +102,9 @@ impl Reporter for Terminal {
                 self.step();
             }
             Event::Stopping { left } => {
-                self.say(&format!("stopping: {left} changes are not begun; once more to stop at once"));
+                self.say(&format!(
+                    "stopping: {left} changes are not begun; once more to stop at once"
+                ));
             }
         }
     }

@@ -38,7 +38,12 @@ impl Alias {
         let name = &self.function.name;
         work.cloud
             .call("UpdateAlias", name, || {
-                let update = work.cloud.lambda().update_alias().function_name(name).name(LIVE);
+                let update = work
+                    .cloud
+                    .lambda()
+                    .update_alias()
+                    .function_name(name)
+                    .name(LIVE);
                 update.function_version(version).send()
             })
             .await
@@ -76,7 +81,12 @@ impl Managed for Alias {
         let made = work
             .cloud
             .call("CreateAlias", name, || {
-                let create = work.cloud.lambda().create_alias().function_name(name).name(LIVE);
+                let create = work
+                    .cloud
+                    .lambda()
+                    .create_alias()
+                    .function_name(name)
+                    .name(LIVE);
                 create.function_version(&version).send()
             })
             .await;
@@ -103,7 +113,12 @@ impl Managed for Alias {
 pub(crate) async fn delete(work: &Work<'_>, function: &str) -> Result<(), CloudError> {
     work.cloud
         .call("DeleteAlias", function, || {
-            work.cloud.lambda().delete_alias().function_name(function).name(LIVE).send()
+            work.cloud
+                .lambda()
+                .delete_alias()
+                .function_name(function)
+                .name(LIVE)
+                .send()
         })
         .await
         .map(drop)

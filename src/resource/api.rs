@@ -79,7 +79,10 @@ impl Managed for Api {
     ) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().api_write().await;
         let gateway = work.cloud.apigateway();
-        if ["name", "description", "select"].iter().any(|field| touches(because, field)) {
+        if ["name", "description", "select"]
+            .iter()
+            .any(|field| touches(because, field))
+        {
             work.cloud
                 .call("UpdateApi", &self.api_name, || {
                     gateway
@@ -116,14 +119,22 @@ pub(crate) async fn tag(
         work.cloud
             .call("TagResource", arn, || {
                 let pairs = set.clone().into_iter().collect();
-                gateway.tag_resource().resource_arn(arn).set_tags(Some(pairs)).send()
+                gateway
+                    .tag_resource()
+                    .resource_arn(arn)
+                    .set_tags(Some(pairs))
+                    .send()
             })
             .await?;
     }
     if !remove.is_empty() {
         work.cloud
             .call("UntagResource", arn, || {
-                gateway.untag_resource().resource_arn(arn).set_tag_keys(Some(remove.clone())).send()
+                gateway
+                    .untag_resource()
+                    .resource_arn(arn)
+                    .set_tag_keys(Some(remove.clone()))
+                    .send()
             })
             .await?;
     }
@@ -134,7 +145,9 @@ pub(crate) async fn tag(
 pub(crate) async fn delete(work: &Work<'_>, at: &Physical) -> Result<(), CloudError> {
     let _turn = work.cloud.pace().api_write().await;
     work.cloud
-        .call("DeleteApi", &at.id, || work.cloud.apigateway().delete_api().api_id(&at.id).send())
+        .call("DeleteApi", &at.id, || {
+            work.cloud.apigateway().delete_api().api_id(&at.id).send()
+        })
         .await
         .map(drop)
 }
@@ -143,32 +156,42 @@ async fn marked(cloud: &Cloud, stack: &StackId) -> Result<Vec<ApiObject>, CloudE
     let all = super::pages(|token| async move {
         let page = cloud
             .call("GetApis", "the account", || {
-                cloud.apigateway().get_apis().max_results("100").set_next_token(token.clone()).send()
+                cloud
+                    .apigateway()
+                    .get_apis()
+                    .max_results("100")
+                    .set_next_token(token.clone())
+                    .send()
             })
             .await?;
         Ok((page.items.unwrap_or_default(), page.next_token))
     })
     .await?;
-    let is_marked =
-        |api: &ApiObject| api.tags().and_then(|t| t.get(MARK)).map(String::as_str) == Some(stack.as_str());
+    let is_marked = |api: &ApiObject| {
+        api.tags().and_then(|t| t.get(MARK)).map(String::as_str) == Some(stack.as_str())
+    };
     Ok(all.into_iter().filter(is_marked).collect())
 }
 
 /// The stack's API. A second one with the mark is listed under its own id, for the plan to refuse.
 pub(crate) async fn list(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudError> {
-    let found = marked(cloud, &scope.stack).await?.into_iter().enumerate().map(|(n, api)| {
-        let physical = api.api_id().unwrap_or_default();
-        let name = match n {
-            0 => scope.stack.to_string(),
-            _ => format!("{}~{physical}", scope.stack),
-        };
-        let settings = settings(
-            api.name().unwrap_or_default(),
-            api.description().unwrap_or_default(),
-            api.route_selection_expression().unwrap_or_default(),
-            &tags::own(api.tags().into_iter().flatten()),
-        );
-        Found::ours(Kind::Api, name, Physical::new(physical), settings)
-    });
+    let found = marked(cloud, &scope.stack)
+        .await?
+        .into_iter()
+        .enumerate()
+        .map(|(n, api)| {
+            let physical = api.api_id().unwrap_or_default();
+            let name = match n {
+                0 => scope.stack.to_string(),
+                _ => format!("{}~{physical}", scope.stack),
+            };
+            let settings = settings(
+                api.name().unwrap_or_default(),
+                api.description().unwrap_or_default(),
+                api.route_selection_expression().unwrap_or_default(),
+                &tags::own(api.tags().into_iter().flatten()),
+            );
+            Found::ours(Kind::Api, name, Physical::new(physical), settings)
+        });
     Ok(found.collect())
 }

@@ -30,7 +30,10 @@ impl Managed for Authorizer {
     }
 
     fn settings(&self, _: &Facts) -> Value {
-        settings(&integration::uri(&self.place, &self.function), &self.identity)
+        settings(
+            &integration::uri(&self.place, &self.function),
+            &self.identity,
+        )
     }
 
     async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
@@ -126,5 +129,10 @@ fn object(item: &AuthorizerObject) -> Found {
     identity.sort();
     let settings = settings(item.authorizer_uri().unwrap_or_default(), &identity);
     let id = Physical::new(item.authorizer_id().unwrap_or_default());
-    Found::ours(Kind::Authorizer, item.name().unwrap_or_default(), id, settings)
+    Found::ours(
+        Kind::Authorizer,
+        item.name().unwrap_or_default(),
+        id,
+        settings,
+    )
 }

@@ -41,32 +41,50 @@ impl Deployment {
     /// Waits while AWS is still taking the snapshot.
     async fn settled(&self, work: &Work<'_>, id: &str) -> Result<(), CloudError> {
         let (cloud, api) = (work.cloud, work.api());
-        wait::until(cloud, "GetDeployment", &self.stage, Duration::from_secs(300), || async {
-            let answer = cloud
-                .call("GetDeployment", &self.stage, || {
-                    let get = cloud.apigateway().get_deployment();
-                    get.api_id(api).deployment_id(id).send()
-                })
-                .await?;
-            match answer.deployment_status() {
-                Some(DeploymentStatus::Failed) => {
-                    let why = answer.deployment_status_message().unwrap_or("no reason given");
-                    let why = why.to_owned();
-                    Err(CloudError::of("CreateDeployment", &self.stage, Fault::Invalid, why))
+        wait::until(
+            cloud,
+            "GetDeployment",
+            &self.stage,
+            Duration::from_secs(300),
+            || async {
+                let answer = cloud
+                    .call("GetDeployment", &self.stage, || {
+                        let get = cloud.apigateway().get_deployment();
+                        get.api_id(api).deployment_id(id).send()
+                    })
+                    .await?;
+                match answer.deployment_status() {
+                    Some(DeploymentStatus::Failed) => {
+                        let why = answer
+                            .deployment_status_message()
+                            .unwrap_or("no reason given");
+                        let why = why.to_owned();
+                        Err(CloudError::of(
+                            "CreateDeployment",
+                            &self.stage,
+                            Fault::Invalid,
+                            why,
+                        ))
+                    }
+                    Some(DeploymentStatus::Pending) => Ok(Poll::Wait(format!(
+                        "the deployment of stage {} is pending",
+                        self.stage
+                    ))),
+                    _ => Ok(Poll::Ready(())),
                 }
-                Some(DeploymentStatus::Pending) => {
-                    Ok(Poll::Wait(format!("the deployment of stage {} is pending", self.stage)))
-                }
-                _ => Ok(Poll::Ready(())),
-            }
-        })
+            },
+        )
         .await
     }
 
     /// CreateDeployment binds the stage that it names. That is AWS's word and not every emulator's deed, and a
     /// stage without a deployment refuses every connection, so it is looked at once.
     async fn bind(&self, work: &Work<'_>, id: &str) -> Result<(), CloudError> {
-        if serving(work.cloud, work.api(), &self.stage).await?.as_deref() == Some(id) {
+        if serving(work.cloud, work.api(), &self.stage)
+            .await?
+            .as_deref()
+            == Some(id)
+        {
             return Ok(());
         }
         let _turn = work.cloud.pace().api_write().await;
@@ -143,7 +161,12 @@ impl Managed for Deployment {
 async fn serving(cloud: &Cloud, api: &str, stage: &str) -> Result<Option<String>, CloudError> {
     let answer = cloud
         .call("GetStage", stage, || {
-            cloud.apigateway().get_stage().api_id(api).stage_name(stage).send()
+            cloud
+                .apigateway()
+                .get_stage()
+                .api_id(api)
+                .stage_name(stage)
+                .send()
         })
         .await?;
     Ok(answer.deployment_id)
@@ -168,8 +191,10 @@ pub(crate) async fn snapshots(
 
 /// The deployment that a stage serves.
 pub(crate) fn object(stage: &str, served: &str, all: &[DeploymentObject]) -> Found {
-    let description =
-        all.iter().find(|one| one.deployment_id() == Some(served)).and_then(|one| one.description());
+    let description = all
+        .iter()
+        .find(|one| one.deployment_id() == Some(served))
+        .and_then(|one| one.description());
     let digest = description.and_then(|text| text.strip_prefix(MARK));
     let settings = json!({ "snapshot": digest });
     Found::ours(Kind::Deployment, stage, Physical::new(served), settings)

@@ -78,14 +78,22 @@ impl Managed for Function {
 
     fn after(&self) -> Vec<ResourceId> {
         let mut after: Vec<ResourceId> = self.role.needs().cloned().collect();
-        after.extend(self.environment.values().flat_map(|v| v.text.needs()).cloned());
+        after.extend(
+            self.environment
+                .values()
+                .flat_map(|v| v.text.needs())
+                .cloned(),
+        );
         after.push(self.log_group.clone());
         after
     }
 
     fn settings(&self, facts: &Facts) -> Value {
-        let environment: BTreeMap<&String, Value> =
-            self.environment.iter().map(|(name, v)| (name, v.value(facts))).collect();
+        let environment: BTreeMap<&String, Value> = self
+            .environment
+            .iter()
+            .map(|(name, v)| (name, v.value(facts)))
+            .collect();
         json!({
             "architecture": self.architecture,
             "code": self.code.sha256,
@@ -122,8 +130,15 @@ impl Managed for Function {
         at: &Physical,
         because: &[Difference],
     ) -> Result<Physical, CloudError> {
-        let of_configuration =
-            ["description", "environment", "handler", "memory", "role", "runtime", "timeout"];
+        let of_configuration = [
+            "description",
+            "environment",
+            "handler",
+            "memory",
+            "role",
+            "runtime",
+            "timeout",
+        ];
         if of_configuration.iter().any(|field| touches(because, field)) {
             self.configure(work).await?;
             at_rest(work.cloud, &self.name).await?;
@@ -145,9 +160,14 @@ impl Managed for Function {
 impl Function {
     fn environment(&self, work: &Work<'_>) -> Environment {
         // An empty map clears; a missing one would keep what is there.
-        let variables =
-            self.environment.iter().map(|(name, v)| (name.clone(), work.text(&v.text))).collect();
-        Environment::builder().set_variables(Some(variables)).build()
+        let variables = self
+            .environment
+            .iter()
+            .map(|(name, v)| (name.clone(), work.text(&v.text)))
+            .collect();
+        Environment::builder()
+            .set_variables(Some(variables))
+            .build()
     }
 
     async fn create_function(&self, work: &Work<'_>) -> Result<(), CloudError> {
@@ -241,7 +261,10 @@ impl Function {
                 .map(drop),
             None => cloud
                 .call("DeleteFunctionConcurrency", &self.name, || {
-                    lambda.delete_function_concurrency().function_name(&self.name).send()
+                    lambda
+                        .delete_function_concurrency()
+                        .function_name(&self.name)
+                        .send()
                 })
                 .await
                 .map(drop),
@@ -256,7 +279,11 @@ impl Function {
             cloud
                 .call("TagResource", &self.name, || {
                     let pairs = set.clone().into_iter().collect();
-                    lambda.tag_resource().resource(&arn).set_tags(Some(pairs)).send()
+                    lambda
+                        .tag_resource()
+                        .resource(&arn)
+                        .set_tags(Some(pairs))
+                        .send()
                 })
                 .await?;
         }
@@ -321,10 +348,12 @@ pub(crate) async fn version(
     qualifier: &str,
 ) -> Result<Option<(String, Value)>, CloudError> {
     let answer = get(cloud, name, Some(qualifier)).await?;
-    Ok(answer.and_then(|answer| answer.configuration).map(|configuration| {
-        let version = configuration.version().unwrap_or_default().to_owned();
-        (version, settings(&configuration, None, &Tags::new()))
-    }))
+    Ok(answer
+        .and_then(|answer| answer.configuration)
+        .map(|configuration| {
+            let version = configuration.version().unwrap_or_default().to_owned();
+            (version, settings(&configuration, None, &Tags::new()))
+        }))
 }
 
 /// Waits until the function is active and no update is under way.
@@ -345,9 +374,9 @@ async fn at_rest(cloud: &Cloud, name: &str) -> Result<(), CloudError> {
                 Err(failed(configuration.last_update_status_reason()))
             }
             (Some(State::Pending), _) => Ok(Poll::Wait(format!("function {name} is Pending"))),
-            (_, Some(LastUpdateStatus::InProgress)) => {
-                Ok(Poll::Wait(format!("an update of function {name} is in progress")))
-            }
+            (_, Some(LastUpdateStatus::InProgress)) => Ok(Poll::Wait(format!(
+                "an update of function {name} is in progress"
+            ))),
             _ => Ok(Poll::Ready(())),
         }
     })
@@ -359,7 +388,11 @@ pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError
     let _turn = work.cloud.pace().lambda().await;
     work.cloud
         .call("DeleteFunction", name, || {
-            work.cloud.lambda().delete_function().function_name(name).send()
+            work.cloud
+                .lambda()
+                .delete_function()
+                .function_name(name)
+                .send()
         })
         .await
         .map(drop)
@@ -383,14 +416,18 @@ pub(crate) async fn list(
     });
     let left = try_join_all(known.map(named)).await?;
     let answers = wanted.into_iter().chain(left).flatten();
-    Ok(answers.filter_map(|answer| object(&answer, scope)).collect())
+    Ok(answers
+        .filter_map(|answer| object(&answer, scope))
+        .collect())
 }
 
 fn object(answer: &Answer, scope: &Scope) -> Option<Found> {
     let configuration = answer.configuration()?;
     let name = configuration.function_name()?;
     let tags = tags::own(answer.tags().into_iter().flatten());
-    let concurrency = answer.concurrency().and_then(|c| c.reserved_concurrent_executions());
+    let concurrency = answer
+        .concurrency()
+        .and_then(|c| c.reserved_concurrent_executions());
     let state = match (configuration.state(), configuration.last_update_status()) {
         (Some(State::Active) | None, Some(LastUpdateStatus::Successful) | None) => None,
         (Some(State::Active) | None, Some(status)) => Some(format!("update {status}")),
@@ -405,11 +442,7 @@ fn object(answer: &Answer, scope: &Scope) -> Option<Found> {
     })
 }
 
-fn settings(
-    configuration: &FunctionConfiguration,
-    concurrency: Option<i32>,
-    tags: &Tags,
-) -> Value {
+fn settings(configuration: &FunctionConfiguration, concurrency: Option<i32>, tags: &Tags) -> Value {
     // Nobody knows what a variable holds, so each is known by its digest from here on.
     let environment: BTreeMap<&String, Value> = configuration
         .environment()

@@ -23,7 +23,11 @@ pub struct Integration {
 /// The function's name, and the timeout where it is not the default: what an integration does is its identity,
 /// so a changed route points at another one and the old one serves until the deployment.
 pub fn name(function: &str, timeout: i32) -> String {
-    if timeout == LONGEST { function.to_owned() } else { format!("{function}@{timeout}ms") }
+    if timeout == LONGEST {
+        function.to_owned()
+    } else {
+        format!("{function}@{timeout}ms")
+    }
 }
 
 /// The URI by which the API calls a function's alias.
@@ -154,7 +158,12 @@ fn object(item: &IntegrationObject, place: &Place) -> Found {
     let timeout = item.timeout_in_millis().unwrap_or(LONGEST);
     let name = function_of(uri, place).map_or_else(|| id.to_owned(), |f| name(f, timeout));
     let kind = item.integration_type().map_or("", IntegrationType::as_str);
-    Found::ours(Kind::Integration, name, Physical::new(id), settings(kind, uri, timeout))
+    Found::ours(
+        Kind::Integration,
+        name,
+        Physical::new(id),
+        settings(kind, uri, timeout),
+    )
 }
 
 /// The function that an invocation URI names, through its alias.

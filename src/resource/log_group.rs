@@ -91,7 +91,9 @@ impl LogGroup {
                 .map(drop),
             None => cloud
                 .call("DeleteRetentionPolicy", &self.name, || {
-                    logs.delete_retention_policy().log_group_name(&self.name).send()
+                    logs.delete_retention_policy()
+                        .log_group_name(&self.name)
+                        .send()
                 })
                 .await
                 .map(drop),
@@ -106,7 +108,10 @@ impl LogGroup {
             cloud
                 .call("TagResource", &self.name, || {
                     let pairs = set.clone().into_iter().collect();
-                    logs.tag_resource().resource_arn(&arn).set_tags(Some(pairs)).send()
+                    logs.tag_resource()
+                        .resource_arn(&arn)
+                        .set_tags(Some(pairs))
+                        .send()
                 })
                 .await?;
         }
@@ -128,7 +133,11 @@ pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError
     let _turn = work.cloud.pace().logs().await;
     work.cloud
         .call("DeleteLogGroup", name, || {
-            work.cloud.logs().delete_log_group().log_group_name(name).send()
+            work.cloud
+                .logs()
+                .delete_log_group()
+                .log_group_name(name)
+                .send()
         })
         .await
         .map(drop)
@@ -137,7 +146,11 @@ pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError
 async fn tags_of(cloud: &Cloud, arn: &str) -> Result<Tags, CloudError> {
     let answer = cloud
         .call("ListTagsForResource", arn, || {
-            cloud.logs().list_tags_for_resource().resource_arn(arn).send()
+            cloud
+                .logs()
+                .list_tags_for_resource()
+                .resource_arn(arn)
+                .send()
         })
         .await?;
     Ok(tags::own(answer.tags().into_iter().flatten()))
@@ -149,7 +162,11 @@ pub(crate) async fn list(
     scope: &Scope,
     hints: impl Future<Output = Result<Hints, CloudError>>,
 ) -> Result<Vec<Found>, CloudError> {
-    let wanted = try_join_all(scope.names(Kind::LogGroup).map(|name| describe(cloud, name)));
+    let wanted = try_join_all(
+        scope
+            .names(Kind::LogGroup)
+            .map(|name| describe(cloud, name)),
+    );
     let (wanted, hints) = futures_util::try_join!(wanted, hints)?;
     let prefix = scope.place.log_group_arn("");
     let known: Vec<&str> = hints
@@ -199,5 +216,7 @@ async fn describe(cloud: &Cloud, name: &str) -> Result<Option<LogGroupObject>, C
         Ok((page.log_groups.unwrap_or_default(), page.next_token))
     })
     .await?;
-    Ok(groups.into_iter().find(|group| group.log_group_name() == Some(name)))
+    Ok(groups
+        .into_iter()
+        .find(|group| group.log_group_name() == Some(name)))
 }

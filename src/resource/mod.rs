@@ -51,11 +51,16 @@ impl Work<'_> {
     /// # Panics
     /// When the plan did not: a mistake in `after()`.
     pub(crate) fn id(&self, of: &ResourceId) -> &str {
-        &self.facts.get(of).expect("a plan makes what a resource needs before it").id
+        &self
+            .facts
+            .get(of)
+            .expect("a plan makes what a resource needs before it")
+            .id
     }
 
     pub(crate) fn text(&self, text: &text::Text) -> String {
-        text.resolve(self.facts).expect("a plan makes what a text needs before it")
+        text.resolve(self.facts)
+            .expect("a plan makes what a text needs before it")
     }
 
     /// The id of the stack's one API.
@@ -78,12 +83,16 @@ pub struct Scope {
 
 impl Scope {
     pub(crate) fn names(&self, kind: Kind) -> impl Iterator<Item = &str> {
-        self.wanted.iter().filter(move |id| id.kind == kind).map(|id| id.name.as_str())
+        self.wanted
+            .iter()
+            .filter(move |id| id.kind == kind)
+            .map(|id| id.name.as_str())
     }
 
     /// Whether these are the tags of an object of this stack.
     pub(crate) fn is_ours(&self, tags: &BTreeMap<String, String>) -> bool {
-        tags.get(MARK).is_some_and(|stack| stack == self.stack.as_str())
+        tags.get(MARK)
+            .is_some_and(|stack| stack == self.stack.as_str())
     }
 }
 
@@ -101,7 +110,13 @@ pub struct Found {
 
 impl Found {
     pub(crate) fn ours(kind: Kind, name: impl Into<String>, at: Physical, settings: Value) -> Self {
-        Self { id: ResourceId::new(kind, name), at, settings, ours: true, state: None }
+        Self {
+            id: ResourceId::new(kind, name),
+            at,
+            settings,
+            ours: true,
+            state: None,
+        }
     }
 }
 
@@ -255,7 +270,9 @@ pub fn goes_with(id: &ResourceId, stack: &StackId) -> Option<ResourceId> {
 
 /// Whether any difference is of this setting.
 pub(crate) fn touches(because: &[Difference], field: &str) -> bool {
-    because.iter().any(|d| d.field.split(['.', '[']).next() == Some(field))
+    because
+        .iter()
+        .any(|d| d.field.split(['.', '[']).next() == Some(field))
 }
 
 /// All items of a list that comes in pages; `ask` takes a token and gives items and the next token.

@@ -27,8 +27,11 @@ pub fn id(function: &str, caller: &str) -> ResourceId {
 
 /// Says whose it is and, in its digest, for which caller exactly: another source is another statement.
 fn statement_id(caller: &str, source: &str) -> String {
-    let readable: String =
-        caller.chars().filter(|c| c.is_ascii_alphanumeric()).take(40).collect();
+    let readable: String = caller
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric())
+        .take(40)
+        .collect();
     format!("{STATEMENT_MARK}{readable}-{}", digest(source.as_bytes()))
 }
 
@@ -102,7 +105,11 @@ impl Managed for Permission {
 async fn remove(work: &Work<'_>, function: &str, statement: &str) -> Result<(), CloudError> {
     work.cloud
         .call("RemovePermission", function, || {
-            let remove = work.cloud.lambda().remove_permission().function_name(function);
+            let remove = work
+                .cloud
+                .lambda()
+                .remove_permission()
+                .function_name(function);
             remove.qualifier(LIVE).statement_id(statement).send()
         })
         .await
@@ -115,7 +122,10 @@ pub(crate) async fn delete(
     id: &ResourceId,
     at: &Physical,
 ) -> Result<(), CloudError> {
-    let function = id.name.split_once(':').map_or(id.name.as_str(), |(function, _)| function);
+    let function = id
+        .name
+        .split_once(':')
+        .map_or(id.name.as_str(), |(function, _)| function);
     let _turn = work.cloud.pace().statements_of(function).await;
     remove(work, function, &at.id).await
 }
@@ -124,7 +134,12 @@ pub(crate) async fn delete(
 pub(crate) async fn list(cloud: &Cloud, function: &str) -> Result<Vec<Found>, CloudError> {
     let answer = cloud
         .call("GetPolicy", function, || {
-            cloud.lambda().get_policy().function_name(function).qualifier(LIVE).send()
+            cloud
+                .lambda()
+                .get_policy()
+                .function_name(function)
+                .qualifier(LIVE)
+                .send()
         })
         .await;
     let Some(policy) = found(answer)?.and_then(|answer| answer.policy) else {
@@ -134,7 +149,9 @@ pub(crate) async fn list(cloud: &Cloud, function: &str) -> Result<Vec<Found>, Cl
     let statements = policy["Statement"].as_array().cloned().unwrap_or_default();
     let mut all: Vec<Found> = Vec::new();
     for statement in &statements {
-        let Some(mut one) = object(statement, function) else { continue };
+        let Some(mut one) = object(statement, function) else {
+            continue;
+        };
         // A second statement for one caller, left by a kill between add and remove: known by its own id.
         if all.iter().any(|other| other.id == one.id) {
             one.id.name = format!("{}~{}", one.id.name, one.at.id);
@@ -153,7 +170,12 @@ fn object(statement: &Value, function: &str) -> Option<Found> {
     let member = |operator: &str, key: &str| {
         let operator = condition.get(operator)?;
         let members = operator.as_object()?;
-        members.iter().find(|(k, _)| k.eq_ignore_ascii_case(key))?.1.as_str().map(str::to_owned)
+        members
+            .iter()
+            .find(|(k, _)| k.eq_ignore_ascii_case(key))?
+            .1
+            .as_str()
+            .map(str::to_owned)
     };
     let source = member("ArnLike", "AWS:SourceArn")
         .or_else(|| member("ArnEquals", "AWS:SourceArn"))
@@ -188,14 +210,23 @@ mod tests {
     fn a_statement_names_its_caller() {
         let arn = "arn:aws:execute-api:us-east-1:1:a1/production/$connect";
         assert_eq!(caller_of(arn), "$connect");
-        assert_eq!(caller_of("arn:aws:execute-api:us-east-1:1:a1/p/chat/join"), "chat/join");
-        assert_eq!(caller_of("arn:aws:execute-api:us-east-1:1:a1/authorizers/x1"), AUTHORIZER);
+        assert_eq!(
+            caller_of("arn:aws:execute-api:us-east-1:1:a1/p/chat/join"),
+            "chat/join"
+        );
+        assert_eq!(
+            caller_of("arn:aws:execute-api:us-east-1:1:a1/authorizers/x1"),
+            AUTHORIZER
+        );
     }
 
     #[test]
     fn a_statement_id_is_one_that_lambda_takes() {
         let id = statement_id("$connect: täst", "arn:x");
-        assert!(id.starts_with("msgai-connecttst-") && id.len() <= 100, "{id}");
+        assert!(
+            id.starts_with("msgai-connecttst-") && id.len() <= 100,
+            "{id}"
+        );
         assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
     }
 }

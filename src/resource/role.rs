@@ -74,12 +74,14 @@ impl Managed for Role {
             })
             .await;
         match made {
-            Ok(answer) => {
-                Ok(Physical::new(answer.role().map(RoleObject::arn).unwrap_or_default()))
-            }
+            Ok(answer) => Ok(Physical::new(
+                answer.role().map(RoleObject::arn).unwrap_or_default(),
+            )),
             // Our own call, carried out but not answered, or a foreign role: its path tells.
             Err(error) if error.fault == Fault::Exists => {
-                let arn = work.place.role_arn(&path(work.place, work.stack), &self.name);
+                let arn = work
+                    .place
+                    .role_arn(&path(work.place, work.stack), &self.name);
                 match get(work.cloud, &self.name).await? {
                     Some(role) if role.arn() == arn => Ok(Physical::new(arn)),
                     _ => Err(error),
@@ -100,7 +102,10 @@ impl Managed for Role {
         if touches(because, "description") {
             cloud
                 .call("UpdateRole", &self.name, || {
-                    iam.update_role().role_name(&self.name).description(&self.description).send()
+                    iam.update_role()
+                        .role_name(&self.name)
+                        .description(&self.description)
+                        .send()
                 })
                 .await?;
         }
@@ -139,7 +144,9 @@ impl Role {
                 .map(drop),
             None => cloud
                 .call("DeleteRolePermissionsBoundary", &self.name, || {
-                    iam.delete_role_permissions_boundary().role_name(&self.name).send()
+                    iam.delete_role_permissions_boundary()
+                        .role_name(&self.name)
+                        .send()
                 })
                 .await
                 .map(drop),
@@ -153,14 +160,20 @@ impl Role {
             let set = iam_tags(&set);
             cloud
                 .call("TagRole", &self.name, || {
-                    iam.tag_role().role_name(&self.name).set_tags(Some(set.clone())).send()
+                    iam.tag_role()
+                        .role_name(&self.name)
+                        .set_tags(Some(set.clone()))
+                        .send()
                 })
                 .await?;
         }
         if !remove.is_empty() {
             cloud
                 .call("UntagRole", &self.name, || {
-                    iam.untag_role().role_name(&self.name).set_tag_keys(Some(remove.clone())).send()
+                    iam.untag_role()
+                        .role_name(&self.name)
+                        .set_tag_keys(Some(remove.clone()))
+                        .send()
                 })
                 .await?;
         }
@@ -170,7 +183,11 @@ impl Role {
 
 fn iam_tags(tags: &Tags) -> Vec<Tag> {
     let one = |(key, value): (&String, &String)| {
-        Tag::builder().key(key).value(value).build().expect("key and value are set")
+        Tag::builder()
+            .key(key)
+            .value(value)
+            .build()
+            .expect("key and value are set")
     };
     tags.iter().map(one).collect()
 }
@@ -179,14 +196,18 @@ fn iam_tags(tags: &Tags) -> Vec<Tag> {
 pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError> {
     let _turn = work.cloud.pace().iam().await;
     work.cloud
-        .call("DeleteRole", name, || work.cloud.iam().delete_role().role_name(name).send())
+        .call("DeleteRole", name, || {
+            work.cloud.iam().delete_role().role_name(name).send()
+        })
         .await
         .map(drop)
 }
 
 async fn get(cloud: &Cloud, name: &str) -> Result<Option<RoleObject>, CloudError> {
     let answer = cloud
-        .call("GetRole", name, || cloud.iam().get_role().role_name(name).send())
+        .call("GetRole", name, || {
+            cloud.iam().get_role().role_name(name).send()
+        })
         .await;
     Ok(found(answer)?.and_then(|answer| answer.role))
 }
@@ -224,10 +245,15 @@ pub(crate) async fn list(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, Clo
 }
 
 fn object(role: &RoleObject, prefix: &str, scope: &Scope) -> Found {
-    let pairs: Tags =
-        role.tags().iter().map(|t| (t.key().to_owned(), t.value().to_owned())).collect();
-    let boundary =
-        role.permissions_boundary().and_then(|b| b.permissions_boundary_arn()).map(str::to_owned);
+    let pairs: Tags = role
+        .tags()
+        .iter()
+        .map(|t| (t.key().to_owned(), t.value().to_owned()))
+        .collect();
+    let boundary = role
+        .permissions_boundary()
+        .and_then(|b| b.permissions_boundary_arn())
+        .map(str::to_owned);
     let settings = json!({
         "trust": document(role.assume_role_policy_document().unwrap_or_default()),
         "description": role.description().unwrap_or_default(),
@@ -265,8 +291,10 @@ pub(crate) fn canonical(document: Value) -> Value {
             }
         }
         Value::Object(members) => {
-            let mut members: Vec<(String, Value)> =
-                members.into_iter().map(|(key, value)| (key, canonical(value))).collect();
+            let mut members: Vec<(String, Value)> = members
+                .into_iter()
+                .map(|(key, value)| (key, canonical(value)))
+                .collect();
             members.sort_by(|a, b| a.0.cmp(&b.0));
             Value::Object(members.into_iter().collect())
         }

@@ -32,8 +32,11 @@ impl RolePolicy {
             .statements
             .iter()
             .map(|statement| {
-                let resources: Vec<Value> =
-                    statement.resources.iter().map(|text| text.value(facts)).collect();
+                let resources: Vec<Value> = statement
+                    .resources
+                    .iter()
+                    .map(|text| text.value(facts))
+                    .collect();
                 let mut value = json!({
                     "Sid": statement.sid,
                     "Effect": "Allow",
@@ -108,7 +111,12 @@ pub(crate) async fn delete(work: &Work<'_>, at: &Physical) -> Result<(), CloudEr
     let _turn = work.cloud.pace().iam().await;
     work.cloud
         .call("DeleteRolePolicy", &at.id, || {
-            work.cloud.iam().delete_role_policy().role_name(&at.id).policy_name(NAME).send()
+            work.cloud
+                .iam()
+                .delete_role_policy()
+                .role_name(&at.id)
+                .policy_name(NAME)
+                .send()
         })
         .await
         .map(drop)
@@ -117,7 +125,12 @@ pub(crate) async fn delete(work: &Work<'_>, at: &Physical) -> Result<(), CloudEr
 pub(crate) async fn list(cloud: &Cloud, role: &str) -> Result<Option<Found>, CloudError> {
     let answer = cloud
         .call("GetRolePolicy", role, || {
-            cloud.iam().get_role_policy().role_name(role).policy_name(NAME).send()
+            cloud
+                .iam()
+                .get_role_policy()
+                .role_name(role)
+                .policy_name(NAME)
+                .send()
         })
         .await;
     Ok(found(answer)?.map(|answer| {

@@ -76,9 +76,7 @@ impl Managed for Route {
                     .target(&target)
                     .authorization_type(self.authorization())
                     .set_authorizer_id(authorizer.clone())
-                    .set_route_response_selection_expression(
-                        self.reply.then(|| REPLY.to_owned()),
-                    )
+                    .set_route_response_selection_expression(self.reply.then(|| REPLY.to_owned()))
                     .send()
             })
             .await;
@@ -87,7 +85,10 @@ impl Managed for Route {
             // In our own API, and so ours: an earlier try whose answer was lost.
             Err(error) if error.fault == Fault::Exists => {
                 let all = list(work.cloud, work.api()).await?;
-                let mine = all.into_iter().find(|found| found.id.name == self.key).ok_or(error)?;
+                let mine = all
+                    .into_iter()
+                    .find(|found| found.id.name == self.key)
+                    .ok_or(error)?;
                 self.write(work, &mine.at).await?;
                 Ok(mine.at)
             }
@@ -111,7 +112,10 @@ impl Route {
     /// Every member, because an omitted one keeps what is there; an authorizer goes only with its type.
     async fn write(&self, work: &Work<'_>, at: &Physical) -> Result<(), CloudError> {
         let target = work.text(&self.target());
-        let authorizer = self.authorizer().map(|text| work.text(&text)).unwrap_or_default();
+        let authorizer = self
+            .authorizer()
+            .map(|text| work.text(&text))
+            .unwrap_or_default();
         work.cloud
             .call("UpdateRoute", &self.key, || {
                 work.cloud
@@ -158,7 +162,9 @@ pub(crate) async fn list(cloud: &Cloud, api: &str) -> Result<Vec<Found>, CloudEr
 }
 
 fn object(item: &RouteObject) -> Found {
-    let authorization = item.authorization_type().map_or("NONE", AuthorizationType::as_str);
+    let authorization = item
+        .authorization_type()
+        .map_or("NONE", AuthorizationType::as_str);
     let settings = json!({
         "authorization": authorization,
         "authorizer": item.authorizer_id().filter(|id| !id.is_empty()),
@@ -166,5 +172,10 @@ fn object(item: &RouteObject) -> Found {
         "target": item.target(),
     });
     let id = Physical::new(item.route_id().unwrap_or_default());
-    Found::ours(Kind::Route, item.route_key().unwrap_or_default(), id, settings)
+    Found::ours(
+        Kind::Route,
+        item.route_key().unwrap_or_default(),
+        id,
+        settings,
+    )
 }

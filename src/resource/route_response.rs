@@ -36,11 +36,18 @@ impl Managed for RouteResponse {
             .cloud
             .call_once("CreateRouteResponse", &self.route_key, || {
                 let create = work.cloud.apigateway().create_route_response();
-                create.api_id(work.api()).route_id(route).route_response_key(KEY).send()
+                create
+                    .api_id(work.api())
+                    .route_id(route)
+                    .route_response_key(KEY)
+                    .send()
             })
             .await;
         match made {
-            Ok(answer) => Ok(physical(route, answer.route_response_id().unwrap_or_default())),
+            Ok(answer) => Ok(physical(
+                route,
+                answer.route_response_id().unwrap_or_default(),
+            )),
             Err(error) if matches!(error.fault, Fault::Ambiguous | Fault::Exists) => {
                 let all = list(work.cloud, work.api(), &self.route_key, route).await?;
                 all.into_iter().next().map(|found| found.at).ok_or(error)
@@ -71,7 +78,11 @@ pub(crate) async fn delete(work: &Work<'_>, at: &Physical) -> Result<(), CloudEr
     work.cloud
         .call("DeleteRouteResponse", &at.id, || {
             let delete = work.cloud.apigateway().delete_route_response();
-            delete.api_id(work.api()).route_id(route).route_response_id(response).send()
+            delete
+                .api_id(work.api())
+                .route_id(route)
+                .route_response_id(response)
+                .send()
         })
         .await
         .map(drop)
@@ -86,7 +97,11 @@ pub(crate) async fn list(
     let items = pages(|token| async move {
         let page = cloud
             .call("GetRouteResponses", route_key, || {
-                let get = cloud.apigateway().get_route_responses().api_id(api).route_id(route);
+                let get = cloud
+                    .apigateway()
+                    .get_route_responses()
+                    .api_id(api)
+                    .route_id(route);
                 get.max_results("100").set_next_token(token.clone()).send()
             })
             .await?;
@@ -95,8 +110,11 @@ pub(crate) async fn list(
     .await?;
     let one = |(n, item): (usize, &aws_sdk_apigatewayv2::types::RouteResponse)| {
         let id = item.route_response_id().unwrap_or_default();
-        let name =
-            if n == 0 { route_key.to_owned() } else { format!("{route_key}~{id}") };
+        let name = if n == 0 {
+            route_key.to_owned()
+        } else {
+            format!("{route_key}~{id}")
+        };
         let settings = json!({ "key": item.route_response_key() });
         Found::ours(Kind::RouteResponse, name, physical(route, id), settings)
     };

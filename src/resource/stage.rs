@@ -167,22 +167,27 @@ impl Stage {
         work: &Work<'_>,
         because: &[Difference],
     ) -> Result<(), CloudError> {
-        let gone = because.iter().filter_map(|d| d.field.strip_prefix("routes.")).filter_map(
-            |rest| {
+        let gone = because
+            .iter()
+            .filter_map(|d| d.field.strip_prefix("routes."))
+            .filter_map(|rest| {
                 let key = match rest.strip_prefix('"') {
                     Some(quoted) => quoted.split('"').next()?,
                     None => rest.split('.').next()?,
                 };
                 (!self.route_throttles.contains_key(key)).then(|| key.to_owned())
-            },
-        );
+            });
         let gone: std::collections::BTreeSet<String> = gone.collect();
         for key in gone {
             let done = work
                 .cloud
                 .call("DeleteRouteSettings", &key, || {
                     let delete = work.cloud.apigateway().delete_route_settings();
-                    delete.api_id(work.api()).stage_name(&self.name).route_key(&key).send()
+                    delete
+                        .api_id(work.api())
+                        .stage_name(&self.name)
+                        .route_key(&key)
+                        .send()
                 })
                 .await;
             super::found(done)?;
@@ -204,7 +209,10 @@ impl Stage {
     async fn write(&self, work: &Work<'_>, because: &[Difference]) -> Result<(), CloudError> {
         // A variable is removed by setting it to the empty text; leaving it out keeps it.
         let mut variables = self.variables.clone();
-        for name in because.iter().filter_map(|d| d.field.strip_prefix("variables.")) {
+        for name in because
+            .iter()
+            .filter_map(|d| d.field.strip_prefix("variables."))
+        {
             variables.entry(name.to_owned()).or_default();
         }
         work.cloud
@@ -269,8 +277,12 @@ fn object(item: &StageObject, _: &Scope) -> StageFound {
         .flatten()
         .map(|(key, settings)| (key, throttle(Some(settings))))
         .collect();
-    let variables: BTreeMap<&String, &String> =
-        item.stage_variables().into_iter().flatten().filter(|(_, v)| !v.is_empty()).collect();
+    let variables: BTreeMap<&String, &String> = item
+        .stage_variables()
+        .into_iter()
+        .flatten()
+        .filter(|(_, v)| !v.is_empty())
+        .collect();
     let logs = item.access_log_settings().and_then(|log| {
         Some(AccessLog {
             destination: log.destination_arn()?.trim_end_matches(":*").to_owned(),
@@ -288,13 +300,20 @@ fn object(item: &StageObject, _: &Scope) -> StageFound {
     });
     StageFound {
         found: Found::ours(Kind::Stage, name, Physical::new(name), settings),
-        deployment: item.deployment_id().filter(|id| !id.is_empty()).map(str::to_owned),
+        deployment: item
+            .deployment_id()
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned),
     }
 }
 
 fn throttle(of: Option<&RouteSettings>) -> Throttle {
     Throttle {
-        rate: of.and_then(RouteSettings::throttling_rate_limit).unwrap_or(0.0),
-        burst: of.and_then(RouteSettings::throttling_burst_limit).unwrap_or(0),
+        rate: of
+            .and_then(RouteSettings::throttling_rate_limit)
+            .unwrap_or(0.0),
+        burst: of
+            .and_then(RouteSettings::throttling_burst_limit)
+            .unwrap_or(0),
     }
 }

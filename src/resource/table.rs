@@ -151,7 +151,11 @@ fn schema(key: &Key) -> Vec<KeySchemaElement> {
             .expect("name and role are set")
     };
     let mut schema = vec![element(&key.partition, KeyType::Hash)];
-    schema.extend(key.sort.as_deref().map(|sort| element(sort, KeyType::Range)));
+    schema.extend(
+        key.sort
+            .as_deref()
+            .map(|sort| element(sort, KeyType::Range)),
+    );
     schema
 }
 
@@ -162,7 +166,10 @@ fn projection(of: &Value) -> Projection {
         Value::Array(names) => builder
             .projection_type(ProjectionType::Include)
             .set_non_key_attributes(Some(
-                names.iter().filter_map(|n| n.as_str().map(str::to_owned)).collect(),
+                names
+                    .iter()
+                    .filter_map(|n| n.as_str().map(str::to_owned))
+                    .collect(),
             )),
         _ => builder.projection_type(ProjectionType::All),
     }
@@ -185,7 +192,11 @@ impl Table {
             "aws-owned" => None,
             "aws-managed" => Some(builder.enabled(true).sse_type(SseType::Kms).build()),
             arn => Some(
-                builder.enabled(true).sse_type(SseType::Kms).kms_master_key_id(arn).build(),
+                builder
+                    .enabled(true)
+                    .sse_type(SseType::Kms)
+                    .kms_master_key_id(arn)
+                    .build(),
             ),
         }
     }
@@ -204,8 +215,11 @@ impl Table {
             })
             .collect();
         let tags: Vec<Tag> = dynamo_tags(&self.tags);
-        let attributes: Vec<AttributeDefinition> =
-            self.attributes.keys().map(|name| self.attribute(name)).collect();
+        let attributes: Vec<AttributeDefinition> = self
+            .attributes
+            .keys()
+            .map(|name| self.attribute(name))
+            .collect();
         work.cloud
             .call("CreateTable", &self.name, || {
                 work.cloud
@@ -231,21 +245,26 @@ impl Table {
     async fn is_ours(&self, work: &Work<'_>, error: CloudError) -> Result<(), CloudError> {
         let arn = work.place.table_arn(&self.name);
         let tags = observed::tags_of(work.cloud, &arn).await?;
-        if tags == self.tags { Ok(()) } else { Err(error) }
+        if tags == self.tags {
+            Ok(())
+        } else {
+            Err(error)
+        }
     }
 
     async fn expire(&self, work: &Work<'_>, enabled: bool) -> Result<(), CloudError> {
-        let Some(attribute) = &self.ttl else { return Ok(()) };
+        let Some(attribute) = &self.ttl else {
+            return Ok(());
+        };
         set_ttl(work.cloud, &self.name, attribute, enabled).await
     }
 
     /// Another attribute needs the old one switched off first; AWS then wants an hour before the new one.
-    async fn change_ttl(
-        &self,
-        work: &Work<'_>,
-        because: &[Difference],
-    ) -> Result<(), CloudError> {
-        let before = because.iter().find(|d| d.field == "ttl").and_then(|d| d.from.as_str());
+    async fn change_ttl(&self, work: &Work<'_>, because: &[Difference]) -> Result<(), CloudError> {
+        let before = because
+            .iter()
+            .find(|d| d.field == "ttl")
+            .and_then(|d| d.from.as_str());
         if let Some(before) = before {
             set_ttl(work.cloud, &self.name, before, false).await?;
         }
@@ -307,7 +326,11 @@ impl Table {
             let set = dynamo_tags(&set);
             work.cloud
                 .call("TagResource", &self.name, || {
-                    dynamodb.tag_resource().resource_arn(&arn).set_tags(Some(set.clone())).send()
+                    dynamodb
+                        .tag_resource()
+                        .resource_arn(&arn)
+                        .set_tags(Some(set.clone()))
+                        .send()
                 })
                 .await?;
         }
@@ -374,8 +397,11 @@ impl Table {
             .expect("name and key are set");
         let update = GlobalSecondaryIndexUpdate::builder().create(create).build();
         let attributes = [Some(&index.key.partition), index.key.sort.as_ref()];
-        let attributes =
-            attributes.into_iter().flatten().map(|name| self.attribute(name)).collect();
+        let attributes = attributes
+            .into_iter()
+            .flatten()
+            .map(|name| self.attribute(name))
+            .collect();
         self.update_index(work, update, attributes).await
     }
 
@@ -404,7 +430,11 @@ impl Table {
 
 fn dynamo_tags(tags: &Tags) -> Vec<Tag> {
     let one = |(key, value): (&String, &String)| {
-        Tag::builder().key(key).value(value).build().expect("key and value are set")
+        Tag::builder()
+            .key(key)
+            .value(value)
+            .build()
+            .expect("key and value are set")
     };
     tags.iter().map(one).collect()
 }
@@ -444,23 +474,32 @@ async fn set_ttl(
 
 /// Waits until the table and all its indexes are at rest; an added index takes AWS many minutes.
 async fn at_rest(cloud: &Cloud, name: &str) -> Result<(), CloudError> {
-    wait::until(cloud, "DescribeTable", name, Duration::from_secs(30 * 60), || async {
-        let Some(table) = describe(cloud, name).await? else {
-            return Ok(Poll::Wait(format!("table {name} to appear")));
-        };
-        let status = table.table_status().cloned().unwrap_or(TableStatus::Active);
-        if status != TableStatus::Active {
-            return Ok(Poll::Wait(format!("table {name} is {status}")));
-        }
-        let busy = table
-            .global_secondary_indexes()
-            .iter()
-            .find(|index| index.index_status().is_some_and(|s| *s != IndexStatus::Active));
-        Ok(match busy.and_then(|index| index.index_name()) {
-            Some(index) => Poll::Wait(format!("index {index} of table {name} is not ready yet")),
-            None => Poll::Ready(()),
-        })
-    })
+    wait::until(
+        cloud,
+        "DescribeTable",
+        name,
+        Duration::from_secs(30 * 60),
+        || async {
+            let Some(table) = describe(cloud, name).await? else {
+                return Ok(Poll::Wait(format!("table {name} to appear")));
+            };
+            let status = table.table_status().cloned().unwrap_or(TableStatus::Active);
+            if status != TableStatus::Active {
+                return Ok(Poll::Wait(format!("table {name} is {status}")));
+            }
+            let busy = table.global_secondary_indexes().iter().find(|index| {
+                index
+                    .index_status()
+                    .is_some_and(|s| *s != IndexStatus::Active)
+            });
+            Ok(match busy.and_then(|index| index.index_name()) {
+                Some(index) => {
+                    Poll::Wait(format!("index {index} of table {name} is not ready yet"))
+                }
+                None => Poll::Ready(()),
+            })
+        },
+    )
     .await
 }
 
@@ -469,7 +508,9 @@ async fn describe(
     name: &str,
 ) -> Result<Option<aws_sdk_dynamodb::types::TableDescription>, CloudError> {
     let answer = cloud
-        .call("DescribeTable", name, || cloud.dynamodb().describe_table().table_name(name).send())
+        .call("DescribeTable", name, || {
+            cloud.dynamodb().describe_table().table_name(name).send()
+        })
         .await;
     Ok(found(answer)?.and_then(|answer| answer.table))
 }
@@ -489,13 +530,21 @@ pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError
             .await?;
     }
     cloud
-        .call("DeleteTable", name, || cloud.dynamodb().delete_table().table_name(name).send())
-        .await?;
-    wait::until(cloud, "DescribeTable", name, Duration::from_secs(600), || async {
-        Ok(match describe(cloud, name).await? {
-            Some(_) => Poll::Wait(format!("table {name} to be gone")),
-            None => Poll::Ready(()),
+        .call("DeleteTable", name, || {
+            cloud.dynamodb().delete_table().table_name(name).send()
         })
-    })
+        .await?;
+    wait::until(
+        cloud,
+        "DescribeTable",
+        name,
+        Duration::from_secs(600),
+        || async {
+            Ok(match describe(cloud, name).await? {
+                Some(_) => Poll::Wait(format!("table {name} to be gone")),
+                None => Poll::Ready(()),
+            })
+        },
+    )
     .await
 }

@@ -24,14 +24,20 @@ impl Hints {
     /// A deploy does not depend on the tagging service: where it is denied or missing, leftovers stay unseen.
     pub(crate) async fn read(cloud: &Cloud, stack: &StackId) -> Result<Self, CloudError> {
         match Self::all(cloud, stack).await {
-            Ok(known) => Ok(Self { known, unavailable: None }),
+            Ok(known) => Ok(Self {
+                known,
+                unavailable: None,
+            }),
             Err(error)
                 if matches!(
                     error.fault,
                     Fault::Denied | Fault::Invalid | Fault::NotFound | Fault::Other
                 ) =>
             {
-                Ok(Self { known: BTreeMap::new(), unavailable: Some(error.to_string()) })
+                Ok(Self {
+                    known: BTreeMap::new(),
+                    unavailable: Some(error.to_string()),
+                })
             }
             Err(error) => Err(error),
         }
@@ -49,7 +55,10 @@ impl Hints {
         loop {
             let page = cloud
                 .call("GetResources", stack, || {
-                    let mine = TagFilter::builder().key(MARK).values(stack.as_str()).build();
+                    let mine = TagFilter::builder()
+                        .key(MARK)
+                        .values(stack.as_str())
+                        .build();
                     cloud
                         .tagging()
                         .get_resources()
@@ -59,7 +68,9 @@ impl Hints {
                 })
                 .await?;
             for resource in page.resource_tag_mapping_list() {
-                let Some(arn) = resource.resource_arn() else { continue };
+                let Some(arn) = resource.resource_arn() else {
+                    continue;
+                };
                 let tags = resource
                     .tags()
                     .iter()
@@ -68,7 +79,10 @@ impl Hints {
                 // Log groups come with and without the trailing `:*`.
                 all.insert(arn.trim_end_matches(":*").to_owned(), tags);
             }
-            token = page.pagination_token().filter(|t| !t.is_empty()).map(str::to_owned);
+            token = page
+                .pagination_token()
+                .filter(|t| !t.is_empty())
+                .map(str::to_owned);
             if token.is_none() {
                 return Ok(all);
             }
@@ -91,17 +105,26 @@ impl Hints {
 
 /// Keys to remove and pairs to set, from the differences of a `tags` setting.
 pub(crate) fn changes(because: &[Difference], want: &Tags) -> (Vec<String>, Tags) {
-    let keys =
-        because.iter().filter_map(|d| d.field.strip_prefix("tags.")).map(unquote).collect::<Vec<_>>();
+    let keys = because
+        .iter()
+        .filter_map(|d| d.field.strip_prefix("tags."))
+        .map(unquote)
+        .collect::<Vec<_>>();
     let (set, remove): (Vec<&String>, Vec<&String>) =
         keys.iter().partition(|key| want.contains_key(*key));
-    let set = set.into_iter().map(|key| (key.clone(), want[key].clone())).collect();
+    let set = set
+        .into_iter()
+        .map(|key| (key.clone(), want[key].clone()))
+        .collect();
     (remove.into_iter().cloned().collect(), set)
 }
 
 /// A key as it stands in a difference's field: keys with dots are quoted there.
 fn unquote(key: &str) -> String {
-    key.strip_prefix('"').and_then(|k| k.strip_suffix('"')).unwrap_or(key).to_owned()
+    key.strip_prefix('"')
+        .and_then(|k| k.strip_suffix('"'))
+        .unwrap_or(key)
+        .to_owned()
 }
 
 /// An object's tags without those that AWS itself puts on.

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::local::Realism;
 use crate::local::clock::Clock;
-use crate::local::store::Store;
 use crate::local::testing::{Cloud, ROLE, START, function, world, zip};
 
 const F: &str = "/2015-03-31/functions";
@@ -721,8 +720,8 @@ async fn lists_are_paged() {
 async fn state_and_code_survive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let open = || {
-        let store = Store::open(Some(dir.path())).unwrap();
-        world(Clock::turned(START), Realism::INSTANT, store)
+        let clock = Clock::turned(START);
+        world(clock, Realism::INSTANT, Some(dir.path()))
     };
     let cloud = Cloud::serve(open()).await;
     assert_eq!(cloud.create("f", Value::Null).await.status, 201);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::local::Realism;
 use crate::local::clock::Clock;
-use crate::local::testing::{Cloud, Http, START, function, zip};
+use crate::local::testing::{Cloud, Http, START, function, logged, zip};
 
 const F: &str = "/2015-03-31/functions";
 
@@ -153,7 +153,7 @@ async fn a_process_sees_lambdas_environment_and_stays_warm() {
         !log.contains("Init Duration") && !log.contains("'n': 1"),
         "{log}"
     );
-    let kept = cloud.world.logs.lines("/aws/lambda/f");
+    let kept = logged(&cloud.world, "/aws/lambda/f");
     assert_eq!(kept.iter().filter(|l| l.starts_with("REPORT")).count(), 2);
 }
 

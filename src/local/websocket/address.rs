@@ -43,7 +43,7 @@ impl Address {
         };
         let api_id = match &self.api_id {
             Some(api_id) => api_id.clone(),
-            None => match world.apigateway.apis_with_stage(stage).as_slice() {
+            None => match world.sockets.apis_with_stage(world, stage).as_slice() {
                 [only] => only.clone(),
                 _ => return None,
             },

@@ -77,7 +77,7 @@ pub(super) async fn handshake(State(world): State<Arc<World>>, request: Request)
     };
     let served = address(&parts)
         .stage(&world)
-        .and_then(|(api, stage)| world.apigateway.served(&api, &stage));
+        .and_then(|(api, stage)| world.sockets.served(&world, &api, &stage));
     let Some(served) = served else {
         return plain(StatusCode::FORBIDDEN, "Forbidden");
     };

@@ -20,7 +20,7 @@ const THROTTLED: &str = "Too Many Requests";
 pub(super) async fn received(world: &Arc<World>, connection: &Connection, text: &str) {
     let caller = &connection.caller;
     let moment = Moment::new(world.clock.millis());
-    let Some(served) = world.apigateway.served(&caller.api_id, &caller.stage) else {
+    let Some(served) = world.sockets.served(world, &caller.api_id, &caller.stage) else {
         refuse(world, connection, FORBIDDEN, &moment).await;
         return;
     };
@@ -113,7 +113,7 @@ pub(super) async fn disconnected(world: &Arc<World>, caller: &Caller, why: &Fare
         code: why.code,
         reason: why.reason.clone(),
     });
-    let Some(served) = world.apigateway.served(&caller.api_id, &caller.stage) else {
+    let Some(served) = world.sockets.served(world, &caller.api_id, &caller.stage) else {
         return;
     };
     let moment = Moment::new(world.clock.millis());

@@ -17,7 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::local::Realism;
 use crate::local::apigateway::{AccessLog, ServedAuthorizer, Throttle};
 use crate::local::clock::Clock;
-use crate::local::testing::{API, Cloud, STAGE, START, uri};
+use crate::local::testing::{API, Cloud, STAGE, START, logged, uri};
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -220,7 +220,7 @@ async fn a_function_whose_policy_does_not_admit_the_gateway_is_an_error() {
         .await;
     let route = served.routes["$connect"].clone();
     served.routes.insert("send".to_owned(), route);
-    cloud.world.apigateway.serve(served);
+    cloud.world.sockets.serve(served);
     let mut client = connect(&cloud).await;
     send(&mut client, &json!({ "action": "send" })).await;
     assert_eq!(frame(&mut client).await["message"], "Internal server error");
@@ -257,7 +257,7 @@ async fn a_stage_is_reached_by_host_and_by_bare_path_while_it_is_alone() {
     let host = format!("{API}.execute-api.localhost");
     assert_eq!(knock(bare.clone(), &[("host", &host)]).await.0, 101);
     served.api_id = "another".to_owned();
-    cloud.world.apigateway.serve(served);
+    cloud.world.sockets.serve(served);
     assert_eq!(knock(bare.clone(), &[]).await.0, 403);
     assert_eq!(knock(bare, &[("host", &host)]).await.0, 101);
 }
@@ -268,7 +268,7 @@ async fn aws_iam_needs_a_signature() {
     let mut events = cloud.recorder("connect", ok()).await;
     let mut served = cloud.routes(&[("$connect", "connect")]);
     served.routes.get_mut("$connect").unwrap().authorization = "AWS_IAM".to_owned();
-    cloud.world.apigateway.serve(served);
+    cloud.world.sockets.serve(served);
     assert_eq!(knock(url(&cloud, ""), &[]).await.0, 403);
     assert!(events.try_recv().is_err());
     let header = "AWS4-HMAC-SHA256 Credential=A/20231114/us-east-1/execute-api/aws4_request";
@@ -289,7 +289,7 @@ async fn throttles_refuse_handshakes_and_messages() {
         .throttle
         .insert("$connect".to_owned(), throttle(1.0, 2));
     served.throttle.insert("*".to_owned(), throttle(1.0, 1));
-    cloud.world.apigateway.serve(served.clone());
+    cloud.world.sockets.serve(served.clone());
     let mut client = connect(&cloud).await;
     assert_eq!(knock(url(&cloud, ""), &[]).await.0, 101);
     let (status, body) = knock(url(&cloud, ""), &[]).await;
@@ -307,7 +307,7 @@ async fn throttles_refuse_handshakes_and_messages() {
     event(&mut events).await;
     // What a serialised default of 0 does.
     served.throttle = BTreeMap::from([("*".to_owned(), throttle(0.0, 0))]);
-    cloud.world.apigateway.serve(served);
+    cloud.world.sockets.serve(served);
     assert_eq!(knock(url(&cloud, ""), &[]).await.0, 429);
 }
 
@@ -424,7 +424,7 @@ async fn the_connect_event_is_complete() {
     let mut events = cloud.recorder("connect", ok()).await;
     let mut served = cloud.routes(&[("$connect", "connect")]);
     served.variables.insert("mode".to_owned(), "x".to_owned());
-    cloud.world.apigateway.serve(served);
+    cloud.world.sockets.serve(served);
     let url = url(&cloud, "?userId=a%20b&userId=c&empty=");
     let headers = [("user-agent", "tester"), ("x-my-own", "1")];
     assert_eq!(knock(url, &headers).await.0, 101);
@@ -486,7 +486,7 @@ async fn guarded(cloud: &Cloud, identity: &[&str]) -> mpsc::UnboundedReceiver<Va
         uri: uri("guard"),
         identity: identity.iter().map(|i| (*i).to_owned()).collect(),
     });
-    cloud.world.apigateway.serve(served);
+    cloud.world.sockets.serve(served);
     events
 }
 
@@ -707,7 +707,7 @@ async fn a_route_with_a_response_sends_the_body_back() {
         .await;
     let mut served = cloud.routes(&[("send", "send")]);
     served.routes.get_mut("send").unwrap().replies = true;
-    cloud.world.apigateway.serve(served);
+    cloud.world.sockets.serve(served);
     let mut client = connect(&cloud).await;
     let ask = |answer: Value| json!({ "action": "send", "answer": answer });
     for code in [200, 401] {
@@ -751,7 +751,7 @@ async fn messages_of_one_socket_are_handled_at_the_same_time() {
         .await;
     let mut served = cloud.routes(&[("send", "send")]);
     served.routes.get_mut("send").unwrap().replies = true;
-    cloud.world.apigateway.serve(served);
+    cloud.world.sockets.serve(served);
     let mut client = connect(&cloud).await;
     for _ in 0..2 {
         send(&mut client, &json!({ "action": "send" })).await;
@@ -771,7 +771,7 @@ async fn every_request_is_a_line_in_the_access_log() {
         group: "access".to_owned(),
         format: format.to_owned(),
     });
-    cloud.world.apigateway.serve(served);
+    cloud.world.sockets.serve(served);
     let mut client = connect(&cloud).await;
     let id = id(&event(&mut events).await);
     send(&mut client, &json!({ "action": "nope" })).await;
@@ -787,12 +787,12 @@ async fn every_request_is_a_line_in_the_access_log() {
         format!("DISCONNECT $disconnect 200 {id} - 200"),
     ];
     let written = async {
-        while cloud.world.logs.lines("access").len() < wanted.len() {
+        while logged(&cloud.world, "access").len() < wanted.len() {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(PATIENCE, written).await.unwrap();
-    let mut lines = cloud.world.logs.lines("access");
+    let mut lines = logged(&cloud.world, "access");
     lines.sort();
     let mut wanted = wanted.to_vec();
     wanted.sort();
@@ -1045,7 +1045,7 @@ async fn every_way_to_write_the_url_works_and_every_wrong_one_is_refused() {
         ..other
     };
     other.routes.clear();
-    cloud.world.apigateway.serve(other);
+    cloud.world.sockets.serve(other);
     for (path, sign, error) in [
         (
             good.clone(),

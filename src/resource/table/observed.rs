@@ -95,22 +95,36 @@ async fn object(
         at: Physical::new(&name),
         settings,
         ours: scope.is_ours(&tags),
-        state: table.table_status().map(ToString::to_string).filter(|s| s != "ACTIVE"),
+        state: table
+            .table_status()
+            .map(ToString::to_string)
+            .filter(|s| s != "ACTIVE"),
     })
 }
 
 fn key(schema: &[KeySchemaElement]) -> Key {
     let of = |role: KeyType| {
-        schema.iter().find(|e| *e.key_type() == role).map(|e| e.attribute_name().to_owned())
+        schema
+            .iter()
+            .find(|e| *e.key_type() == role)
+            .map(|e| e.attribute_name().to_owned())
     };
-    Key { partition: of(KeyType::Hash).unwrap_or_default(), sort: of(KeyType::Range) }
+    Key {
+        partition: of(KeyType::Hash).unwrap_or_default(),
+        sort: of(KeyType::Range),
+    }
 }
 
 fn attributes(table: &TableDescription) -> BTreeMap<String, String> {
     table
         .attribute_definitions()
         .iter()
-        .map(|a| (a.attribute_name().to_owned(), a.attribute_type().as_str().to_owned()))
+        .map(|a| {
+            (
+                a.attribute_name().to_owned(),
+                a.attribute_type().as_str().to_owned(),
+            )
+        })
         .collect()
 }
 
@@ -120,7 +134,11 @@ fn indexes(table: &TableDescription) -> BTreeMap<String, Value> {
         .global_secondary_indexes()
         .iter()
         // An index on its way out is as good as gone.
-        .filter(|index| index.index_status().is_none_or(|s| s.as_str() != "DELETING"))
+        .filter(|index| {
+            index
+                .index_status()
+                .is_none_or(|s| s.as_str() != "DELETING")
+        })
         .map(|index| {
             let mut value = key_value(&key(index.key_schema()), &attributes);
             value["projection"] = index.projection().map_or_else(|| json!("all"), projection);
@@ -143,7 +161,9 @@ fn projection(of: &Projection) -> Value {
 
 /// No description means AWS's own key.
 fn encryption(table: &TableDescription) -> String {
-    let Some(sse) = table.sse_description() else { return "aws-owned".to_owned() };
+    let Some(sse) = table.sse_description() else {
+        return "aws-owned".to_owned();
+    };
     if sse.status().is_some_and(|s| s.as_str() == "DISABLED") {
         return "aws-owned".to_owned();
     }
@@ -157,7 +177,11 @@ fn encryption(table: &TableDescription) -> String {
 async fn ttl(cloud: &Cloud, name: &str) -> Result<Option<String>, CloudError> {
     let answer = cloud
         .call("DescribeTimeToLive", name, || {
-            cloud.dynamodb().describe_time_to_live().table_name(name).send()
+            cloud
+                .dynamodb()
+                .describe_time_to_live()
+                .table_name(name)
+                .send()
         })
         .await;
     let answer = match answer {
@@ -165,7 +189,9 @@ async fn ttl(cloud: &Cloud, name: &str) -> Result<Option<String>, CloudError> {
         Err(error) if error.fault == Fault::Invalid => return Ok(None),
         answer => answer?,
     };
-    let Some(ttl) = answer.time_to_live_description() else { return Ok(None) };
+    let Some(ttl) = answer.time_to_live_description() else {
+        return Ok(None);
+    };
     let on = matches!(
         ttl.time_to_live_status(),
         Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)
@@ -176,7 +202,11 @@ async fn ttl(cloud: &Cloud, name: &str) -> Result<Option<String>, CloudError> {
 async fn recovery(cloud: &Cloud, name: &str) -> Result<bool, CloudError> {
     let answer = cloud
         .call("DescribeContinuousBackups", name, || {
-            cloud.dynamodb().describe_continuous_backups().table_name(name).send()
+            cloud
+                .dynamodb()
+                .describe_continuous_backups()
+                .table_name(name)
+                .send()
         })
         .await?;
     let status = answer
@@ -201,7 +231,9 @@ pub(super) async fn tags_of(cloud: &Cloud, arn: &str) -> Result<Tags, CloudError
         Ok((page.tags.unwrap_or_default(), page.next_token))
     })
     .await?;
-    let pairs: Tags =
-        all.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
+    let pairs: Tags = all
+        .iter()
+        .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
+        .collect();
     Ok(tags::own(&pairs))
 }
