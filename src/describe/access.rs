@@ -63,7 +63,7 @@ pub(crate) fn reach(function: &FunctionDef) -> Reach {
                 "connections",
                 &[Deed::Get, Deed::QueryIndexes, Deed::Delete],
             );
-            add("messages", &[Deed::Put, Deed::Get]);
+            add("messages", &[Deed::Put]);
         }
         None => {}
     }

@@ -82,6 +82,16 @@ pub(crate) fn is_leaf(value: &Value) -> bool {
     member(value, PENDING).is_some() || member(value, SECRET).is_some()
 }
 
+/// Whether something in it is not known yet, and so equals nothing.
+fn holds_pending(value: &Value) -> bool {
+    match value {
+        Value::Object(_) if member(value, PENDING).is_some() => true,
+        Value::Object(members) => members.values().any(holds_pending),
+        Value::Array(items) => items.iter().any(holds_pending),
+        _ => false,
+    }
+}
+
 fn is_same(from: &Value, to: &Value) -> bool {
     match (from, to) {
         // 500 and 500.0 are one number in two spellings.
@@ -90,7 +100,7 @@ fn is_same(from: &Value, to: &Value) -> bool {
         (a, Value::String(text)) if member(a, SECRET).is_some() => {
             member(a, SECRET) == Some(digest(text.as_bytes()).as_str())
         }
-        _ => from == to && member(to, PENDING).is_none(),
+        _ => from == to && !holds_pending(to),
     }
 }
 

@@ -218,7 +218,16 @@ fn a_new_memory_is_one_function_and_its_alias() {
     let world = World::new();
     let observed = world.observed();
     let plan = world.edited("memory: 256", "memory: 512").plan(&observed);
-    assert_snapshot!(text(&plan), @"");
+    assert_snapshot!(text(&plan), @r#"
+    chat in eu-west-1, account 111122223333
+
+      ~ function/chat-send
+          memory: 256 → 512
+      ~ alias/chat-send
+          release: 70a8a0ffbbf3cc2d → 35839ff7852e4b6c
+
+    Plan: 0 to add, 2 to change, 0 to destroy. Live connections: kept.
+    "#);
 }
 
 #[test]
@@ -228,7 +237,19 @@ fn a_renamed_route_is_made_deployed_and_removed_in_this_order() {
     let plan = world
         .edited("sendMessage: send", "say: send")
         .plan(&observed);
-    assert_snapshot!(text(&plan), @"");
+    assert_snapshot!(text(&plan), @r#"
+    chat in eu-west-1, account 111122223333
+
+      + route/say
+          to integration/chat-send
+      - route/sendMessage
+      + permission/chat-send:say
+      - permission/chat-send:sendMessage
+      ~ deployment/production
+          snapshot: b378cdc8bd67db14 → 888fc81c4952e05b
+
+    Plan: 2 to add, 1 to change, 2 to destroy. Live connections: kept.
+    "#);
     let id = |kind, name: &str| ResourceId::new(kind, name);
     let deployment = &plan.changes[&id(Kind::Deployment, "production")];
     assert!(deployment.after.contains(&id(Kind::Route, "say")));
@@ -383,7 +404,58 @@ fn the_policy_allows_exactly_what_is_used() {
     let desired = World::new().desired();
     let policy = &desired.resources[&ResourceId::new(Kind::RolePolicy, "chat-eu-west-1")];
     let document = policy.settings(&Facts::new());
-    assert_snapshot!(serde_json::to_string_pretty(&document).unwrap(), @"");
+    assert_snapshot!(serde_json::to_string_pretty(&document).unwrap(), @r#"
+    {
+      "document": {
+        "Statement": [
+          {
+            "Action": [
+              "dynamodb:DeleteItem",
+              "dynamodb:GetItem",
+              "dynamodb:PutItem"
+            ],
+            "Effect": "Allow",
+            "Resource": "arn:aws:dynamodb:eu-west-1:111122223333:table/Connections",
+            "Sid": "TableConnections"
+          },
+          {
+            "Action": "dynamodb:Query",
+            "Effect": "Allow",
+            "Resource": "arn:aws:dynamodb:eu-west-1:111122223333:table/Connections/index/userId-index",
+            "Sid": "IndexesConnections"
+          },
+          {
+            "Action": "dynamodb:PutItem",
+            "Effect": "Allow",
+            "Resource": "arn:aws:dynamodb:eu-west-1:111122223333:table/Messages",
+            "Sid": "TableMessages"
+          },
+          {
+            "Action": "execute-api:ManageConnections",
+            "Effect": "Allow",
+            "Resource": {
+              "$pending": "api/chat"
+            },
+            "Sid": "Connections"
+          },
+          {
+            "Action": [
+              "logs:CreateLogStream",
+              "logs:PutLogEvents"
+            ],
+            "Effect": "Allow",
+            "Resource": [
+              "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/chat-connect:*",
+              "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/chat-disconnect:*",
+              "arn:aws:logs:eu-west-1:111122223333:log-group:/aws/lambda/chat-send:*"
+            ],
+            "Sid": "Logs"
+          }
+        ],
+        "Version": "2012-10-17"
+      }
+    }
+    "#);
     let text = document.to_string();
     assert!(!text.contains("Scan") && !text.contains("CreateLogGroup") && !text.contains("\"*\""));
 }
