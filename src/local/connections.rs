@@ -1,11 +1,158 @@
-//! A place for `@connections` until its module arrives.
+//! `@connections`: how functions write to sockets, look at them and close them.
+//!
+//! In: POST, GET and DELETE of a connection id. Out: 410 for whoever is not there, as on AWS: also for a connection
+//! whose `$connect` has not returned yet.
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use serde_json::{Map, json};
 
-use super::World;
+use super::refusal::Refusal;
+use super::websocket::{Address, Connection, Unsent, apis_with_stage, served};
+use super::{World, ids, wire};
 
-pub(crate) fn router(_: Arc<World>) -> Router {
+const MESSAGE_LIMIT: usize = 128 * 1024;
+const MARK: &str = "@connections";
+
+/// Every path form: below a stage with its API, below a stage, and bare.
+pub(crate) fn router(world: Arc<World>) -> Router {
     Router::new()
+        .route("/_aws/execute-api/{a}/{b}/{c}/{d}", any(serve))
+        .route("/{a}/{b}/{c}", any(serve))
+        .route("/{a}/{b}", any(serve))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(world)
+}
+
+async fn serve(State(world): State<Arc<World>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let answer = answer(&world, &parts, body).await;
+    answer.unwrap_or_else(|refusal| wire::rest_json(&refusal))
+}
+
+async fn answer(world: &World, parts: &Parts, body: Body) -> Result<Response, Refusal> {
+    let host = parts.headers.get("host").and_then(|h| h.to_str().ok());
+    let host = host.or_else(|| parts.uri.host()).unwrap_or_default();
+    let address = Address::of(host, parts.uri.path());
+    let (stage, id) = match address.path.as_slice() {
+        [stage, mark, id] if mark == MARK => (Some(stage.as_str()), id.as_str()),
+        [mark, id] if mark == MARK => (None, id.as_str()),
+        _ => return Err(forbidden()),
+    };
+    signed(world, parts)?;
+    if !world.sockets.admits_callback(world) {
+        return Err(Refusal::new(429, "LimitExceededException", "Rate exceeded"));
+    }
+    let connection = find(world, address.api_id.as_deref(), stage, id)?;
+    match parts.method {
+        Method::POST => post(&connection, body).await,
+        Method::GET => Ok(show(&connection)),
+        Method::DELETE => {
+            connection.delete();
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        _ => Err(forbidden()),
+    }
+}
+
+fn forbidden() -> Refusal {
+    Refusal::new(403, "ForbiddenException", "Forbidden")
+}
+
+/// A signature must be there and be for this service; whether it is right nobody checks locally.
+fn signed(world: &World, parts: &Parts) -> Result<(), Refusal> {
+    let header = parts
+        .headers
+        .get("authorization")
+        .and_then(|v| v.to_str().ok());
+    let scope = header
+        .and_then(|h| h.strip_prefix("AWS4-HMAC-SHA256 "))
+        .and_then(|h| h.split_once("Credential="))
+        .and_then(|(_, rest)| rest.split([',', ' ']).next());
+    let Some(scope) = scope else {
+        return Err(Refusal::new(
+            403,
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        ));
+    };
+    let wrong = |what: String| Refusal::new(403, "InvalidSignatureException", what);
+    match scope.split('/').collect::<Vec<_>>().as_slice() {
+        [_, _, region, "execute-api", "aws4_request"] if *region == world.region => Ok(()),
+        [_, _, _, "execute-api", "aws4_request"] => {
+            let text = format!("Credential should be scoped to a valid region, not {scope}.");
+            Err(wrong(text))
+        }
+        _ => Err(wrong(
+            "Credential should be scoped to correct service: 'execute-api'.".to_owned(),
+        )),
+    }
+}
+
+/// The open connection; one of another stage or API is as good as gone.
+fn find(
+    world: &World,
+    api_id: Option<&str>,
+    stage: Option<&str>,
+    id: &str,
+) -> Result<Arc<Connection>, Refusal> {
+    let known = match (api_id, stage) {
+        (Some(api), Some(stage)) => served(world, api, stage).is_some(),
+        (None, Some(stage)) => !apis_with_stage(world, stage).is_empty(),
+        _ => true,
+    };
+    if !known {
+        return Err(forbidden());
+    }
+    if !ids::is_connection_id(id) {
+        let text = format!("Invalid connectionId: {id}");
+        return Err(Refusal::new(400, "BadRequestException", text));
+    }
+    let connection = world.sockets.get(id).filter(|c| {
+        let caller = &c.caller;
+        api_id.is_none_or(|a| a == caller.api_id) && stage.is_none_or(|s| s == caller.stage)
+    });
+    connection.ok_or_else(gone)
+}
+
+fn gone() -> Refusal {
+    Refusal::new(410, "GoneException", "Gone")
+}
+
+async fn post(connection: &Connection, body: Body) -> Result<Response, Refusal> {
+    let Ok(data) = to_bytes(body, MESSAGE_LIMIT).await else {
+        let text = "Payload Too Large";
+        return Err(Refusal::new(413, "PayloadTooLargeException", text));
+    };
+    // Always a text frame, whatever the bytes.
+    match connection.post(String::from_utf8_lossy(&data).into_owned()) {
+        Ok(()) => Ok(StatusCode::OK.into_response()),
+        Err(Unsent::Gone) => Err(gone()),
+        Err(Unsent::Slow) => {
+            let text = "The client reads too slowly";
+            Err(Refusal::new(429, "LimitExceededException", text))
+        }
+    }
+}
+
+fn show(connection: &Connection) -> Response {
+    let caller = &connection.caller;
+    let mut identity = Map::new();
+    identity.insert("sourceIp".to_owned(), json!(caller.source_ip));
+    if let Some(agent) = &caller.user_agent {
+        identity.insert("userAgent".to_owned(), json!(agent));
+    }
+    let shown = json!({
+        "connectedAt": ids::iso(caller.connected_at),
+        "identity": identity,
+        "lastActiveAt": ids::iso(connection.last_active()),
+    });
+    axum::Json(shown).into_response()
 }

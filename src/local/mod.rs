@@ -9,14 +9,20 @@ pub mod clock;
 pub(crate) mod connections;
 pub(crate) mod dynamodb;
 mod edge;
+mod events;
 pub(crate) mod iam;
+mod ids;
 pub(crate) mod lambda;
 pub(crate) mod logs;
 mod pace;
 pub(crate) mod refusal;
+mod runtime;
+mod selection;
 pub(crate) mod store;
 mod sts;
 mod tagging;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests_support;
 pub(crate) mod websocket;
@@ -245,11 +251,10 @@ impl World {
         })
     }
 
-    /// Ends what lives outside of requests: open sockets, and log lines not yet on disk.
+    /// Ends what lives outside of requests: functions' processes, open sockets, and log lines not yet on disk.
     fn close(&self) {
-        for api_id in self.apigateway.api_ids() {
-            self.sockets.close_api(&api_id);
-        }
+        self.lambda.close();
+        self.sockets.close_all();
         self.logs.flush(&self.store);
     }
 

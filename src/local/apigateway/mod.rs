@@ -251,6 +251,7 @@ impl ApiGateway {
         })
     }
 
+    #[cfg(test)]
     pub(crate) fn api_ids(&self) -> Vec<String> {
         locked(&self.state).apis.keys().cloned().collect()
     }

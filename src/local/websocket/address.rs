@@ -1,0 +1,88 @@
+//! Which API and stage a URL means.
+
+use percent_encoding::percent_decode_str;
+
+use super::apis_with_stage;
+use crate::local::World;
+
+const PREFIX: [&str; 2] = ["_aws", "execute-api"];
+
+/// A URL's API, where it names one, and the rest of its path, decoded.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Address {
+    pub(crate) api_id: Option<String>,
+    pub(crate) path: Vec<String>,
+}
+
+impl Address {
+    /// From `/_aws/execute-api/{api}/…`, from a host `{api}.execute-api.…`, or from a bare path.
+    pub(crate) fn of(host: &str, path: &str) -> Self {
+        let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+        let mut parts: Vec<String> = path
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .map(decode)
+            .collect();
+        if parts.len() > PREFIX.len() && parts.iter().zip(PREFIX).all(|(a, b)| a == b) {
+            let path = parts.split_off(PREFIX.len() + 1);
+            let api_id = parts.pop();
+            return Self { api_id, path };
+        }
+        let api_id = host
+            .split_once(".execute-api.")
+            .map(|(api, _)| api.to_owned());
+        Self {
+            api_id,
+            path: parts,
+        }
+    }
+
+    /// The one API and stage that a socket's URL means. A bare `/{stage}` is enough while only one API has that stage.
+    pub(super) fn stage(&self, world: &World) -> Option<(String, String)> {
+        let [stage] = self.path.as_slice() else {
+            return None;
+        };
+        let api_id = match &self.api_id {
+            Some(api_id) => api_id.clone(),
+            None => match apis_with_stage(world, stage).as_slice() {
+                [only] => only.clone(),
+                _ => return None,
+            },
+        };
+        Some((api_id, stage.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_names_the_api_and_the_path() {
+        for (host, path, api_id, rest) in [
+            (
+                "127.0.0.1:4",
+                "/_aws/execute-api/a1/prod",
+                Some("a1"),
+                vec!["prod"],
+            ),
+            (
+                "a1.execute-api.localhost:4",
+                "/prod",
+                Some("a1"),
+                vec!["prod"],
+            ),
+            ("127.0.0.1", "/prod/", None, vec!["prod"]),
+            (
+                "localhost",
+                "/prod/%40connections/L0%3D",
+                None,
+                vec!["prod", "@connections", "L0="],
+            ),
+        ] {
+            let address = Address::of(host, path);
+            assert_eq!(address.api_id.as_deref(), api_id, "{host}{path}");
+            assert_eq!(address.path, rest, "{host}{path}");
+        }
+    }
+}

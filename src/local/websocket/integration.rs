@@ -1,0 +1,172 @@
+//! Calling the function behind a route or an authorizer, as API Gateway may and would.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::access_log::error_message;
+use crate::local::apigateway::{Served, ServedRoute};
+use crate::local::lambda::{Lambda, TIMED_OUT};
+use crate::local::{ACCOUNT, Happening, World};
+
+/// However long a route or its function may take, the gateway waits no longer.
+pub(super) const LONGEST: Duration = Duration::from_secs(29);
+
+/// What came of a call.
+#[derive(Debug, PartialEq)]
+pub(super) enum Called {
+    Answered(Value),
+    /// The function raised an error; this is it.
+    Failed(Vec<u8>),
+    TimedOut,
+    /// It could not be called: forbidden, throttled, not there.
+    Unreachable(String),
+}
+
+impl Called {
+    pub(super) fn error(&self) -> Option<String> {
+        match self {
+            Self::Answered(_) => None,
+            Self::Failed(payload) => error_message(payload),
+            Self::TimedOut => Some("Endpoint request timed out".to_owned()),
+            Self::Unreachable(why) => Some(why.clone()),
+        }
+    }
+
+    /// The status code that the function returned, if it returned one that can be used.
+    pub(super) fn status(&self) -> Option<u16> {
+        let Self::Answered(answer) = self else {
+            return None;
+        };
+        let code = &answer["statusCode"];
+        let number = code.as_u64().or_else(|| code.as_str()?.parse().ok())?;
+        u16::try_from(number)
+            .ok()
+            .filter(|n| (200..600).contains(n))
+    }
+}
+
+/// One call to a function for one connection.
+pub(super) struct Errand<'a> {
+    pub(super) served: &'a Served,
+    pub(super) route_key: &'a str,
+    pub(super) connection_id: &'a str,
+}
+
+impl Errand<'_> {
+    /// Calls the route's integration with `event`; also gives how long it took.
+    pub(super) async fn run(
+        &self,
+        world: &Arc<World>,
+        route: &ServedRoute,
+        event: &Value,
+    ) -> (Called, Duration) {
+        let begun = Instant::now();
+        let called = match route.integration_type.as_str() {
+            "MOCK" => Called::Answered(json!({ "statusCode": 200 })),
+            "AWS_PROXY" => {
+                let source = self.arn(world, &format!("{}/{}", self.served.stage, self.route_key));
+                let limit = Duration::from_millis(route.timeout_ms).min(LONGEST);
+                call(world, &self.uri(&route.uri), &source, event, limit).await
+            }
+            other => Called::Unreachable(format!("integration type {other} is not run locally")),
+        };
+        let took = begun.elapsed();
+        world.tell(Happening::Event {
+            connection_id: self.connection_id.to_owned(),
+            route_key: self.route_key.to_owned(),
+            function: function_name(&self.uri(&route.uri)).to_owned(),
+            status: called.status(),
+            took,
+        });
+        (called, took)
+    }
+
+    /// `arn:aws:execute-api:…:{api}/{path}`.
+    pub(super) fn arn(&self, world: &World, path: &str) -> String {
+        let (region, api_id) = (&world.region, &self.served.api_id);
+        format!("arn:aws:execute-api:{region}:{ACCOUNT}:{api_id}/{path}")
+    }
+
+    /// An integration's URI with the stage's variables in their places.
+    pub(super) fn uri(&self, uri: &str) -> String {
+        fill(uri, &self.served.variables)
+    }
+}
+
+fn fill(uri: &str, variables: &BTreeMap<String, String>) -> String {
+    let mut out = String::new();
+    let mut rest = uri;
+    while let Some((before, after)) = rest.split_once("${stageVariables.") {
+        out.push_str(before);
+        let Some((name, after)) = after.split_once('}') else {
+            rest = after;
+            break;
+        };
+        out.push_str(variables.get(name).map_or("", String::as_str));
+        rest = after;
+    }
+    out + rest
+}
+
+/// Calls the function that `uri` names on behalf of `source`, if its policy lets API Gateway do so.
+pub(super) async fn call(
+    world: &Arc<World>,
+    uri: &str,
+    source: &str,
+    event: &Value,
+    limit: Duration,
+) -> Called {
+    let Some(function) = function_arn(uri) else {
+        return Called::Unreachable("Invalid integration URI".to_owned());
+    };
+    if !world.lambda.allows(function, source, ACCOUNT) {
+        return Called::Unreachable("Invalid permissions on Lambda function".to_owned());
+    }
+    let payload = event.to_string().into_bytes();
+    match Lambda::invoke(world, function, payload, limit).await {
+        Ok(answer) if answer.timed_out => Called::TimedOut,
+        Ok(answer) if answer.error.is_some() => Called::Failed(answer.payload),
+        Ok(answer) => match serde_json::from_slice(&answer.payload) {
+            Ok(value) => Called::Answered(value),
+            Err(_) => Called::Answered(Value::Null),
+        },
+        Err(refusal) if refusal.code == TIMED_OUT => Called::TimedOut,
+        Err(refusal) => Called::Unreachable(refusal.message),
+    }
+}
+
+/// The function's ARN in `arn:aws:apigateway:…:lambda:path/2015-03-31/functions/{arn}/invocations`.
+fn function_arn(uri: &str) -> Option<&str> {
+    let (_, rest) = uri.split_once(":lambda:path/2015-03-31/functions/")?;
+    rest.strip_suffix("/invocations")
+}
+
+fn function_name(uri: &str) -> &str {
+    let arn = function_arn(uri).unwrap_or(uri);
+    arn.split(':').nth(6).unwrap_or(arn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URI: &str = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:000000000000:function:f:live/invocations";
+
+    #[test]
+    fn a_uri_names_a_function() {
+        let arn = "arn:aws:lambda:us-east-1:000000000000:function:f:live";
+        assert_eq!(function_arn(URI), Some(arn));
+        assert_eq!(function_name(URI), "f");
+        assert_eq!(function_arn(arn), None);
+    }
+
+    #[test]
+    fn stage_variables_are_filled_in() {
+        let variables = BTreeMap::from([("fn".to_owned(), "f:live".to_owned())]);
+        assert_eq!(fill("a:${stageVariables.fn}/b", &variables), "a:f:live/b");
+        assert_eq!(fill("a:${stageVariables.no}/b", &variables), "a:/b");
+    }
+}
