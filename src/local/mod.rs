@@ -18,7 +18,6 @@ mod pace;
 pub(crate) mod refusal;
 mod runtime;
 mod selection;
-mod service;
 pub(crate) mod store;
 mod sts;
 mod tagging;
@@ -252,10 +251,10 @@ impl World {
         })
     }
 
-    /// Ends what lives outside of requests: open sockets, and log lines not yet on disk.
+    /// Ends what lives outside of requests: functions' processes, open sockets, and log lines not yet on disk.
     fn close(&self) {
-        self.sockets.close_all();
         self.lambda.close();
+        self.sockets.close_all();
         self.logs.flush(&self.store);
     }
 
