@@ -26,6 +26,10 @@ pub struct Cli {
 }
 
 /// Flags of every command. Each also comes from an environment variable; a flag wins.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {

@@ -246,9 +246,7 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
         return Fault::Busy;
     }
     match code {
-        "ResourceConflictException" if says("already exist") => Fault::Exists,
-        "ResourceConflictException" => Fault::Busy,
-        "ConflictException" if says("already exist") => Fault::Exists,
+        "ResourceConflictException" | "ConflictException" if says("already exist") => Fault::Exists,
         "ConflictException" if says("referenced") => Fault::InUse,
         "ConflictException" if says("try again later") => Fault::Busy,
         "InvalidParameterValueException"
@@ -266,7 +264,8 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
         }
         "ContinuousBackupsUnavailableException" | "TableNotFoundException" => Fault::NotReady,
         "ValidationException" if says("multiple times within a fixed interval") => Fault::Later,
-        "ConcurrentModification"
+        "ResourceConflictException"
+        | "ConcurrentModification"
         | "ConcurrentModificationException"
         | "EntityTemporarilyUnmodifiable"
         | "OperationAbortedException"
@@ -316,6 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table")]
     fn aws_texts_become_faults() {
         let table = [
             (

@@ -160,7 +160,8 @@ impl Cloud {
         let subject = subject.to_string();
         let mut patience = Patience::default();
         loop {
-            let error = match send().await {
+            // An SDK call's future is tens of kilobytes, and dozens are under way at once.
+            let error = match Box::pin(send()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => CloudError::sort(operation, &subject, &error),
             };
@@ -188,7 +189,8 @@ impl Cloud {
         let subject = subject.to_string();
         let mut patience = Patience::default();
         loop {
-            let error = match send().await {
+            // An SDK call's future is tens of kilobytes, and dozens are under way at once.
+            let error = match Box::pin(send()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => CloudError::sort(operation, &subject, &error),
             };
@@ -234,7 +236,7 @@ async fn config(target: &Target) -> SdkConfig {
     };
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
-        .operation_attempt_timeout(Duration::from_secs(60))
+        .operation_attempt_timeout(Duration::from_mins(1))
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)

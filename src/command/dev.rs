@@ -50,7 +50,7 @@ pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error
             }
             done
         }
-        None => watch_on(context, args, session, happenings, stop).await,
+        None => Box::pin(watch_on(context, args, session, happenings, stop)).await,
     };
     cloud.shutdown().await;
     done

@@ -70,29 +70,25 @@ fn of_io(what: &str, error: &io::Error) -> Error {
 /// The local cloud of the stack file in this folder.
 pub(crate) async fn reach(folder: &Path, region: Option<&str>) -> Result<Local, Error> {
     let dir = state(folder)?;
-    match lock(&dir)? {
-        Some(lock) => {
-            let options = options(dir, 0, region, Realism::INSTANT);
-            let region = options.region.clone();
-            let cloud = LocalCloud::start(options)
-                .await
-                .map_err(|error| of_io("the local cloud does not start", &error))?;
-            Ok(Local::Here {
-                cloud,
-                region,
-                _lock: lock,
-            })
-        }
-        None => {
-            let text = std::fs::read_to_string(dir.join("endpoint")).map_err(|error| {
-                of_io("the running local cloud does not say where it is", &error)
-            })?;
-            let (endpoint, region) = text.trim().split_once(' ').unwrap_or((text.trim(), REGION));
-            Ok(Local::Running {
-                endpoint: endpoint.to_owned(),
-                region: region.to_owned(),
-            })
-        }
+    if let Some(lock) = lock(&dir)? {
+        let options = options(dir, 0, region, Realism::INSTANT);
+        let region = options.region.clone();
+        let cloud = LocalCloud::start(options)
+            .await
+            .map_err(|error| of_io("the local cloud does not start", &error))?;
+        Ok(Local::Here {
+            cloud,
+            region,
+            _lock: lock,
+        })
+    } else {
+        let text = std::fs::read_to_string(dir.join("endpoint"))
+            .map_err(|error| of_io("the running local cloud does not say where it is", &error))?;
+        let (endpoint, region) = text.trim().split_once(' ').unwrap_or((text.trim(), REGION));
+        Ok(Local::Running {
+            endpoint: endpoint.to_owned(),
+            region: region.to_owned(),
+        })
     }
 }
 

@@ -76,7 +76,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
         Command::Status(args) => status::run(context, &args).await,
         Command::Destroy(args) => destroy::run(context, &args).await,
         Command::Outputs(args) => outputs::run(context, &args).await,
-        Command::Dev(args) => dev::run(context, &args).await,
+        Command::Dev(args) => Box::pin(dev::run(context, &args)).await,
         Command::Connect(args) => connect::run(context, &args).await,
         Command::Schema => {
             context.print(&crate::stack::schema_text());
@@ -137,6 +137,10 @@ impl Context {
     }
 
     /// Data: to stdout, as it is.
+    #[expect(
+        clippy::unused_self,
+        reason = "where things go is the context's to say"
+    )]
     pub(crate) fn print(&self, text: &str) {
         let mut out = std::io::stdout().lock();
         // A closed pipe is how `| head` says that it has seen enough.
@@ -164,6 +168,10 @@ impl Context {
     }
 
     /// To stderr, quiet or not.
+    #[expect(
+        clippy::unused_self,
+        reason = "where things go is the context's to say"
+    )]
     pub(crate) fn warn(&self, text: &str) {
         writeln!(std::io::stderr(), "{text}").ok();
     }

@@ -196,6 +196,10 @@ fn websocket(endpoint: &str) -> String {
 }
 
 /// A cloud's error as a person meets it.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that `map_err` takes"
+)]
 pub(crate) fn of_cloud(error: CloudError) -> Error {
     let kind = match error.fault {
         Fault::Denied => ErrorKind::Refused,

@@ -145,7 +145,7 @@ pub fn assume_code(desired: &mut Desired, observed: &Observed) {
             .get(&id)
             .and_then(|found| found.settings["code"].as_str());
         if let Some(sha256) = code {
-            function.code.sha256 = sha256.to_owned();
+            sha256.clone_into(&mut function.code.sha256);
         }
     }
 }

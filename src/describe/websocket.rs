@@ -101,7 +101,10 @@ impl Describing<'_> {
     }
 
     fn integration(&self, route: &RouteFull) -> Integration {
-        let timeout = route.timeout.as_ref().and_then(|t| t.duration());
+        let timeout = route
+            .timeout
+            .as_ref()
+            .and_then(super::super::stack::Span::duration);
         let timeout = timeout.and_then(|t| i32::try_from(t.as_millis()).ok());
         Integration {
             stack: self.id.clone(),

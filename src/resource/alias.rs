@@ -65,12 +65,11 @@ impl Managed for Alias {
     }
 
     fn settings(&self, facts: &Facts) -> Value {
-        match function::release(&self.function.settings(facts)) {
-            Some(release) => json!({ "release": release }),
-            None => {
-                let function = ResourceId::new(Kind::Function, &self.function.name);
-                json!({ "release": { PENDING: function.to_string() } })
-            }
+        if let Some(release) = function::release(&self.function.settings(facts)) {
+            json!({ "release": release })
+        } else {
+            let function = ResourceId::new(Kind::Function, &self.function.name);
+            json!({ "release": { PENDING: function.to_string() } })
         }
     }
 

@@ -45,7 +45,7 @@ impl Deployment {
             cloud,
             "GetDeployment",
             &self.stage,
-            Duration::from_secs(300),
+            Duration::from_mins(5),
             || async {
                 let answer = cloud
                     .call("GetDeployment", &self.stage, || {
@@ -77,7 +77,7 @@ impl Deployment {
         .await
     }
 
-    /// CreateDeployment binds the stage that it names. That is AWS's word and not every emulator's deed, and a
+    /// `CreateDeployment` binds the stage that it names. That is AWS's word and not every emulator's deed, and a
     /// stage without a deployment refuses every connection, so it is looked at once.
     async fn bind(&self, work: &Work<'_>, id: &str) -> Result<(), CloudError> {
         if serving(work.cloud, work.api(), &self.stage)

@@ -1,4 +1,4 @@
-//! A CloudWatch Logs group, made before Lambda would make it without retention and tags.
+//! A `CloudWatch` Logs group, made before Lambda would make it without retention and tags.
 
 use serde_json::{Value, json};
 

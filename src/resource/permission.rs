@@ -29,7 +29,7 @@ pub fn id(function: &str, caller: &str) -> ResourceId {
 fn statement_id(caller: &str, source: &str) -> String {
     let readable: String = caller
         .chars()
-        .filter(|c| c.is_ascii_alphanumeric())
+        .filter(char::is_ascii_alphanumeric)
         .take(40)
         .collect();
     format!("{STATEMENT_MARK}{readable}-{}", digest(source.as_bytes()))

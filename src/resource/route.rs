@@ -146,7 +146,7 @@ pub(crate) async fn delete(work: &Work<'_>, at: &Physical) -> Result<(), CloudEr
         .map(drop)
 }
 
-/// GetRoutes has no paginator in the SDK.
+/// `GetRoutes` has no paginator in the SDK.
 pub(crate) async fn list(cloud: &Cloud, api: &str) -> Result<Vec<Found>, CloudError> {
     let items = pages(|token| async move {
         let page = cloud

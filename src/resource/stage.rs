@@ -156,7 +156,7 @@ impl Managed for Stage {
     }
 }
 
-/// The text of a duplicate stage is not documented; the code alone says it on CreateStage.
+/// The text of a duplicate stage is not documented; the code alone says it on `CreateStage`.
 fn is_duplicate(error: &CloudError) -> bool {
     error.code.as_deref() == Some("ConflictException") && error.fault != Fault::Busy
 }

@@ -1,4 +1,4 @@
-//! A DynamoDB table on demand: made in one call as far as AWS allows, changed one concern at a time.
+//! A `DynamoDB` table on demand: made in one call as far as AWS allows, changed one concern at a time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -241,7 +241,7 @@ impl Table {
             .map(drop)
     }
 
-    /// Our own CreateTable, carried out but not answered, left our tags.
+    /// Our own `CreateTable`, carried out but not answered, left our tags.
     async fn is_ours(&self, work: &Work<'_>, error: CloudError) -> Result<(), CloudError> {
         let arn = work.place.table_arn(&self.name);
         let tags = observed::tags_of(work.cloud, &arn).await?;
@@ -478,7 +478,7 @@ async fn at_rest(cloud: &Cloud, name: &str) -> Result<(), CloudError> {
         cloud,
         "DescribeTable",
         name,
-        Duration::from_secs(30 * 60),
+        Duration::from_mins(30),
         || async {
             let Some(table) = describe(cloud, name).await? else {
                 return Ok(Poll::Wait(format!("table {name} to appear")));
@@ -538,7 +538,7 @@ pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError
         cloud,
         "DescribeTable",
         name,
-        Duration::from_secs(600),
+        Duration::from_mins(10),
         || async {
             Ok(match describe(cloud, name).await? {
                 Some(_) => Poll::Wait(format!("table {name} to be gone")),
