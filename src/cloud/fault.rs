@@ -164,10 +164,8 @@ impl CloudError {
         let text = &self.message;
         if text.contains("CloudWatch Logs role ARN must be set") {
             return Some(
-                "this account and region have no role for API Gateway's logs yet; set one once \
-                 (`aws apigateway update-account --patch-operations \
-                 op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN`, policy \
-                 AmazonAPIGatewayPushToCloudWatchLogs), or remove `api.logs`"
+                "this account and Region have no role for API Gateway's logs; `msgai validate \
+                 --online` says how to set one"
                     .to_owned(),
             );
         }

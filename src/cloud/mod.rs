@@ -3,6 +3,7 @@
 //! In: a target and credentials. Out: answers, or a [`CloudError`] that says what, of which, why.
 //! Never: a decision about resources, a line of output.
 
+mod account;
 pub mod fault;
 pub mod pace;
 pub mod wait;

@@ -86,6 +86,9 @@ async fn start(context: &Context, args: &Dev, loaded: &Loaded) -> Result<(Servin
         ))
         .hint("take another port with `--port`, or any free one with `--port 0`")
     })?;
+    cloud
+        .grant_api_logs()
+        .map_err(|error| Error::failed(format!("the local account is not ready: {error}")))?;
     let endpoint = cloud.endpoint();
     local::announce(&dir, &endpoint, &region)?;
     Ok((

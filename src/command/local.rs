@@ -76,6 +76,9 @@ pub(crate) async fn reach(folder: &Path, region: Option<&str>) -> Result<Local, 
         let cloud = LocalCloud::start(options)
             .await
             .map_err(|error| of_io("the local cloud does not start", &error))?;
+        cloud
+            .grant_api_logs()
+            .map_err(|error| of_io("the local account is not ready", &error))?;
         Ok(Local::Here {
             cloud,
             region,

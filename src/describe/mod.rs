@@ -128,6 +128,19 @@ pub fn scope(stack: &Stack, desired: &Desired, place: &Place) -> Scope {
         place: place.clone(),
         wanted: desired.resources.keys().cloned().collect(),
         referenced: desired.referenced.keys().cloned().collect(),
+        managed_keys: desired
+            .resources
+            .values()
+            .filter_map(wants_managed_key)
+            .collect(),
+        access_logs: stack.api.logs.is_some(),
+    }
+}
+
+fn wants_managed_key(resource: &Resource) -> Option<String> {
+    match resource {
+        Resource::Table(table) if table.encryption == "aws-managed" => Some(table.name.clone()),
+        _ => None,
     }
 }
 

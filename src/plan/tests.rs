@@ -114,6 +114,7 @@ impl World {
                 .iter()
                 .map(|(name, shape)| (name.clone(), Some(shape.clone())))
                 .collect(),
+            no_log_role: false,
             notes: Vec::new(),
         }
     }

@@ -79,6 +79,10 @@ pub struct Scope {
     pub wanted: BTreeSet<ResourceId>,
     /// Tables that are used and never changed: physical names.
     pub referenced: BTreeSet<String>,
+    /// Tables that want AWS's managed key, which is told from another key only by their wanting it.
+    pub managed_keys: BTreeSet<String>,
+    /// The stage writes access logs, for which the account needs a role.
+    pub access_logs: bool,
 }
 
 impl Scope {
