@@ -26,6 +26,7 @@ use msgai::names::{Kind, Place, StackId};
 use msgai::observe::{Observed, observe};
 use msgai::plan::guard::Consent;
 use msgai::plan::{Plan, plan};
+use msgai::report::Reporter;
 use msgai::report::record::Record;
 use msgai::resource::function::Code;
 use msgai::resource::{Desired, Scope};
@@ -234,12 +235,21 @@ pub(crate) async fn cloud_at(endpoint: &str) -> Cloud {
 
 /// Applies a plan as the commands do: never one that refuses itself for good.
 pub(crate) async fn carry_out(cloud: &Cloud, plan: &Plan) -> (Applied, Record) {
+    let mut record = Record::default();
+    let applied = carry_out_before(cloud, plan, &mut record).await;
+    (applied, record)
+}
+
+/// As [`carry_out`], before a reporter of the test's own.
+pub(crate) async fn carry_out_before(
+    cloud: &Cloud,
+    plan: &Plan,
+    reporter: &mut dyn Reporter,
+) -> Applied {
     let refused = plan.dangers.iter().find(|d| d.consent() == Consent::Never);
     assert!(refused.is_none(), "{refused:?}");
     let (_signals, stop) = watch::channel(false);
-    let mut record = Record::default();
-    let applied = apply(plan, cloud, &stop, &mut record).await;
-    (applied, record)
+    apply(plan, cloud, &stop, reporter).await
 }
 
 pub(crate) fn assert_complete(applied: &Applied) {
