@@ -64,8 +64,6 @@ impl Slow {
     async fn start() -> Self {
         let clock = Clock::turned(START);
         let lab = Lab::start(REALISM, clock.clone()).await;
-        let trust = crate::support::sdk::TRUST.replace("lambda.", "apigateway.");
-        let _ = trust;
         Self { lab, clock }
     }
 
@@ -138,8 +136,6 @@ async fn changes_wait_for_what_is_under_way() {
     let waits = slow.deploy(&without_access_logs(&changed)).await;
     waits.has_waited_for("an update of function whole-talk is in progress");
     waits.has_waited_for("whole-connections");
-    let before = slow.lab.local.endpoint();
-    assert!(!before.is_empty());
 }
 
 #[tokio::test]
