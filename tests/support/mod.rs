@@ -155,7 +155,7 @@ impl Lab {
     }
 
     pub(crate) async fn observe(&self, wanted: &Wanted) -> Observed {
-        observe(&self.cloud, &wanted.scope).await.unwrap()
+        Box::pin(observe(&self.cloud, &wanted.scope)).await.unwrap()
     }
 
     pub(crate) async fn plan(&self, draft: &Draft) -> Plan {
@@ -183,7 +183,7 @@ impl Lab {
     /// As [`Lab::deploy_by`], where changes may be left undone.
     pub(crate) async fn try_deploy(&self, cloud: &Cloud, draft: &Draft) -> Deployed {
         let wanted = self.wanted(draft);
-        let before = observe(cloud, &wanted.scope).await.unwrap();
+        let before = Box::pin(observe(cloud, &wanted.scope)).await.unwrap();
         let plan = self.plan_of(&wanted, &wanted.desired, &before);
         let (applied, record) = carry_out(cloud, &plan).await;
         Deployed {
@@ -249,7 +249,7 @@ pub(crate) async fn carry_out_before(
     let refused = plan.dangers.iter().find(|d| d.consent() == Consent::Never);
     assert!(refused.is_none(), "{refused:?}");
     let (_signals, stop) = watch::channel(false);
-    apply(plan, cloud, &stop, reporter).await
+    Box::pin(apply(plan, cloud, &stop, reporter)).await
 }
 
 pub(crate) fn assert_complete(applied: &Applied) {
