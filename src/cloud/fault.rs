@@ -71,14 +71,12 @@ impl CloudError {
                 let fault = fault_of(code.as_deref().unwrap_or_default(), &message, status);
                 (fault, code, message)
             }
-            SdkError::DispatchFailure(failure) => {
+            SdkError::DispatchFailure(_) => {
                 let text = chain(error);
                 // Credentials are looked for before a connection is made.
                 let fault = if text.contains("credentials") {
                     Fault::Credentials
-                } else if failure.is_timeout() && !text.contains("connect") {
-                    Fault::Ambiguous
-                } else if text.contains("connect") || text.contains("dns") {
+                } else if is_before_connection(&text) {
                     Fault::Unreachable
                 } else {
                     Fault::Ambiguous
@@ -236,6 +234,21 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Whether a dispatch failed before there was a connection, so that nothing can have been done. A connection that
+/// was closed or reset later is another matter, however much its text speaks of a connection.
+fn is_before_connection(text: &str) -> bool {
+    let is_lost = ["(SendRequest)", "connection closed", "reset"];
+    let is_early = [
+        "(Connect)",
+        "connect error",
+        "error trying to connect",
+        "connect timeout",
+        "dns",
+    ];
+    is_early.iter().any(|words| text.contains(words))
+        && !is_lost.iter().any(|words| text.contains(words))
+}
+
 /// The retry table's left column: code and text to fault.
 fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
     let says = |text: &str| message.contains(text);
@@ -311,6 +324,34 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_never_connected_is_unreachable() {
+        for (text, is_early) in [
+            (
+                "dispatch failure: io error: client error (Connect): tcp connect error: Connection refused (os error 111)",
+                true,
+            ),
+            (
+                "dispatch failure: io error: client error (Connect): dns error: failed to lookup address information",
+                true,
+            ),
+            (
+                "dispatch failure: timeout: HTTP connect timeout occurred after 5s",
+                true,
+            ),
+            (
+                "dispatch failure: io error: client error (SendRequest): connection closed before message completed",
+                false,
+            ),
+            (
+                "dispatch failure: io error: client error (SendRequest): connection error: Connection reset by peer (os error 104)",
+                false,
+            ),
+        ] {
+            assert_eq!(is_before_connection(text), is_early, "{text}");
+        }
+    }
 
     #[test]
     #[expect(clippy::too_many_lines, reason = "one table")]

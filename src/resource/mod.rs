@@ -279,6 +279,20 @@ pub(crate) fn touches(because: &[Difference], field: &str) -> bool {
         .any(|d| d.field.split(['.', '[']).next() == Some(field))
 }
 
+/// The members of a setting that differ: `a.b` for `tags."a.b"`, `x` for `indexes.x.partition`.
+pub(crate) fn members(because: &[Difference], setting: &str) -> BTreeSet<String> {
+    let of_setting = |d: &Difference| {
+        let rest = d.field.strip_prefix(setting)?.strip_prefix('.')?.to_owned();
+        // A name with a dot in it stands in quotes.
+        let name = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.rsplit_once('"')?.0,
+            None => rest.split(['.', '[']).next()?,
+        };
+        Some(name.to_owned())
+    };
+    because.iter().filter_map(of_setting).collect()
+}
+
 /// All items of a list that comes in pages; `ask` takes a token and gives items and the next token.
 pub(crate) async fn pages<T, F, A>(ask: F) -> Result<Vec<T>, CloudError>
 where

@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::tags::{self, Tags};
-use super::{Difference, Managed, Work, found, touches};
+use super::{Difference, Managed, Work, found, members, touches};
 use crate::cloud::wait::{self, Poll};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, Physical, ResourceId};
@@ -354,21 +354,18 @@ impl Table {
         work: &Work<'_>,
         because: &[Difference],
     ) -> Result<(), CloudError> {
-        let touched: std::collections::BTreeSet<&str> = because
+        let was: Vec<Difference> = because
             .iter()
-            .filter_map(|d| d.field.strip_prefix("indexes."))
-            .map(|rest| rest.split('.').next().unwrap_or(rest))
+            .filter(|d| !d.from.is_null())
+            .cloned()
             .collect();
-        for name in touched {
-            let was = because
-                .iter()
-                .filter(|d| d.field.starts_with(&format!("indexes.{name}")))
-                .any(|d| !d.from.is_null());
-            if was {
-                self.remove_index(work, name).await?;
+        let was = members(&was, "indexes");
+        for name in members(because, "indexes") {
+            if was.contains(&name) {
+                self.remove_index(work, &name).await?;
             }
-            if let Some(index) = self.indexes.get(name) {
-                self.add_index(work, name, index).await?;
+            if let Some(index) = self.indexes.get(&name) {
+                self.add_index(work, &name, index).await?;
             }
         }
         Ok(())

@@ -85,7 +85,7 @@ pub(crate) enum Roles {
 }
 
 /// One thing that somebody changes in the file. What has no place in the stack as it is changes nothing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Edit {
     Route(&'static str, &'static str),
     Unroute(&'static str),
@@ -249,7 +249,7 @@ impl Model {
 
     pub(crate) fn edited(mut self, edits: &[Edit]) -> Self {
         for edit in edits {
-            self.edit(edit.clone());
+            self.edit(*edit);
         }
         self
     }

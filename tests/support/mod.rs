@@ -26,6 +26,7 @@ use msgai::names::{Kind, Place, StackId};
 use msgai::observe::{Observed, observe};
 use msgai::plan::guard::Consent;
 use msgai::plan::{Plan, plan};
+use msgai::report::Reporter;
 use msgai::report::record::Record;
 use msgai::resource::function::Code;
 use msgai::resource::{Desired, Scope};
@@ -154,7 +155,7 @@ impl Lab {
     }
 
     pub(crate) async fn observe(&self, wanted: &Wanted) -> Observed {
-        observe(&self.cloud, &wanted.scope).await.unwrap()
+        Box::pin(observe(&self.cloud, &wanted.scope)).await.unwrap()
     }
 
     pub(crate) async fn plan(&self, draft: &Draft) -> Plan {
@@ -182,7 +183,7 @@ impl Lab {
     /// As [`Lab::deploy_by`], where changes may be left undone.
     pub(crate) async fn try_deploy(&self, cloud: &Cloud, draft: &Draft) -> Deployed {
         let wanted = self.wanted(draft);
-        let before = observe(cloud, &wanted.scope).await.unwrap();
+        let before = Box::pin(observe(cloud, &wanted.scope)).await.unwrap();
         let plan = self.plan_of(&wanted, &wanted.desired, &before);
         let (applied, record) = carry_out(cloud, &plan).await;
         Deployed {
@@ -234,12 +235,21 @@ pub(crate) async fn cloud_at(endpoint: &str) -> Cloud {
 
 /// Applies a plan as the commands do: never one that refuses itself for good.
 pub(crate) async fn carry_out(cloud: &Cloud, plan: &Plan) -> (Applied, Record) {
+    let mut record = Record::default();
+    let applied = carry_out_before(cloud, plan, &mut record).await;
+    (applied, record)
+}
+
+/// As [`carry_out`], before a reporter of the test's own.
+pub(crate) async fn carry_out_before(
+    cloud: &Cloud,
+    plan: &Plan,
+    reporter: &mut dyn Reporter,
+) -> Applied {
     let refused = plan.dangers.iter().find(|d| d.consent() == Consent::Never);
     assert!(refused.is_none(), "{refused:?}");
     let (_signals, stop) = watch::channel(false);
-    let mut record = Record::default();
-    let applied = apply(plan, cloud, &stop, &mut record).await;
-    (applied, record)
+    Box::pin(apply(plan, cloud, &stop, reporter)).await
 }
 
 pub(crate) fn assert_complete(applied: &Applied) {

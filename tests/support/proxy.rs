@@ -18,10 +18,10 @@ pub(crate) enum Fate {
     InternalError,
 }
 
+/// Which request is struck: the first that contains the text, after so many others.
 #[derive(Debug, Default)]
 struct State {
-    /// Requests until the fate strikes.
-    left: Option<(usize, Fate)>,
+    next: Option<(String, usize, Fate)>,
     struck: Option<String>,
 }
 
@@ -59,7 +59,12 @@ impl Proxy {
 
     /// The `nth` request from now on, counted from 0, meets this fate.
     pub(crate) fn strike(&self, nth: usize, fate: Fate) {
-        self.state.lock().unwrap().left = Some((nth, fate));
+        self.state.lock().unwrap().next = Some((String::new(), nth, fate));
+    }
+
+    /// The first request with this text in it meets this fate.
+    pub(crate) fn strike_on(&self, text: &str, fate: Fate) {
+        self.state.lock().unwrap().next = Some((text.to_owned(), 0, fate));
     }
 
     /// The first line of the request that was struck, if one was.
@@ -102,15 +107,15 @@ async fn carry(client: TcpStream, upstream: &str, state: &Mutex<State>) {
 }
 
 fn fate_of(request: &[u8], state: &Mutex<State>) -> Option<Fate> {
+    let request = String::from_utf8_lossy(request);
     let mut state = state.lock().unwrap();
-    let (left, fate) = state.left?;
-    if left > 0 {
-        state.left = Some((left - 1, fate));
+    let (text, left, fate) = state.next.take()?;
+    let is_meant = request.contains(&text);
+    if !is_meant || left > 0 {
+        state.next = Some((text, left - usize::from(is_meant), fate));
         return None;
     }
-    state.left = None;
-    let first = String::from_utf8_lossy(request);
-    state.struck = first.lines().next().map(str::to_owned);
+    state.struck = request.lines().next().map(str::to_owned);
     Some(fate)
 }
 
