@@ -127,6 +127,31 @@ mod tests {
     }
 
     #[test]
+    fn the_table_in_the_documents_is_this_one() {
+        let page = include_str!("../../docs/deploy.md");
+        for fault in [
+            Fault::Throttled,
+            Fault::Busy,
+            Fault::NotReady,
+            Fault::BusyTable,
+            Fault::Ambiguous,
+            Fault::Unreachable,
+        ] {
+            let (least, most, budget) = schedule(fault).expect("it passes");
+            let row = format!(
+                "| {} ms | {} s | {} s |",
+                least.as_millis(),
+                most.as_secs(),
+                budget.as_secs()
+            );
+            let is_it = |line: &str| line.starts_with(&format!("| {fault:?} |"));
+            let line = page.lines().find(|line| is_it(line));
+            let line = line.unwrap_or_else(|| panic!("{fault:?} has no row"));
+            assert!(line.ends_with(&row), "{line}: not {row}");
+        }
+    }
+
+    #[test]
     fn pauses_stay_within_their_bounds() {
         let mut patience = Patience::default();
         for _ in 0..20 {
