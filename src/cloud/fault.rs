@@ -71,14 +71,12 @@ impl CloudError {
                 let fault = fault_of(code.as_deref().unwrap_or_default(), &message, status);
                 (fault, code, message)
             }
-            SdkError::DispatchFailure(failure) => {
-                let text = chain(error);
+            SdkError::DispatchFailure(_) => {
+                let text = reason(error);
                 // Credentials are looked for before a connection is made.
-                let fault = if text.contains("credentials") {
+                let fault = if is_about_credentials(&text) {
                     Fault::Credentials
-                } else if failure.is_timeout() && !text.contains("connect") {
-                    Fault::Ambiguous
-                } else if text.contains("connect") || text.contains("dns") {
+                } else if unsent(&chain(error)) {
                     Fault::Unreachable
                 } else {
                     Fault::Ambiguous
@@ -94,8 +92,8 @@ impl CloudError {
                 (fault, None, chain(error))
             }
             SdkError::ConstructionFailure(_) => {
-                let text = chain(error);
-                let fault = if text.contains("credentials") {
+                let text = reason(error);
+                let fault = if is_about_credentials(&text) {
                     Fault::Credentials
                 } else {
                     Fault::Invalid
@@ -238,6 +236,50 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The chain without the SDK's own layers, which say nothing to a person.
+fn reason(error: &dyn std::error::Error) -> String {
+    const LAYERS: &[&str] = &[
+        "dispatch failure: ",
+        "failed to construct request: ",
+        "other: ",
+        "io error: ",
+        "timeout: ",
+        "client error (Connect): ",
+        "tcp connect error: ",
+        "the credential provider was not properly configured: ",
+        "an error occurred while loading credentials: ",
+    ];
+    let whole = chain(error);
+    if whole.contains("no credentials found in chain") {
+        return "no credentials: none in the environment, in a profile, or from this machine's role"
+            .to_owned();
+    }
+    if whole.ends_with("the credential provider was not enabled") {
+        return "no credentials are configured for it".to_owned();
+    }
+    let mut text = whole.as_str();
+    while let Some(rest) = LAYERS.iter().find_map(|layer| text.strip_prefix(layer)) {
+        text = rest;
+    }
+    text.to_owned()
+}
+
+fn is_about_credentials(text: &str) -> bool {
+    text.contains("credential") || text.contains("profile `")
+}
+
+/// Nobody was reached, so nothing was done. A connection that broke later is another matter.
+fn unsent(chain: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "(Connect)",
+        "connect error",
+        "connect timeout",
+        "dns error",
+        "failed to apply endpoint",
+    ];
+    WORDS.iter().any(|words| chain.contains(words))
+}
+
 /// The retry table's left column: code and text to fault.
 fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
     let says = |text: &str| message.contains(text);
@@ -313,6 +355,63 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Layer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_deref().map(|layer| layer as _)
+        }
+    }
+
+    fn layers(words: &[&'static str]) -> Layer {
+        let (first, rest) = words.split_first().unwrap();
+        let inner = (!rest.is_empty()).then(|| Box::new(layers(rest)));
+        Layer(first, inner)
+    }
+
+    #[test]
+    fn a_person_reads_the_cause_and_not_the_layers() {
+        let refused = layers(&[
+            "dispatch failure",
+            "io error",
+            "client error (Connect)",
+            "tcp connect error",
+            "Connection refused (os error 111)",
+        ]);
+        assert_eq!(reason(&refused), "Connection refused (os error 111)");
+        let nobody = layers(&[
+            "dispatch failure",
+            "other",
+            "no credentials found in chain. Attempted:\n  Environment: …",
+        ]);
+        assert!(!reason(&nobody).contains('\n'));
+        assert!(is_about_credentials(&reason(&nobody)));
+    }
+
+    #[test]
+    fn only_a_connection_that_was_never_made_did_nothing() {
+        for chain in [
+            "dispatch failure: io error: client error (Connect): tcp connect error",
+            "dispatch failure: timeout: HTTP connect timeout occurred after 5s",
+            "dispatch failure: io error: dns error: failed to lookup address information",
+        ] {
+            assert!(unsent(chain), "{chain}");
+        }
+        for chain in [
+            "dispatch failure: io error: client error (SendRequest): connection closed before message completed",
+            "dispatch failure: io error: connection reset by peer",
+        ] {
+            assert!(!unsent(chain), "{chain}");
+        }
+    }
 
     #[test]
     #[expect(clippy::too_many_lines, reason = "one table")]
