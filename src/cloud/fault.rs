@@ -72,11 +72,11 @@ impl CloudError {
                 (fault, code, message)
             }
             SdkError::DispatchFailure(_) => {
-                let text = chain(error);
+                let text = reason(error);
                 // Credentials are looked for before a connection is made.
-                let fault = if text.contains("credentials") {
+                let fault = if is_about_credentials(&text) {
                     Fault::Credentials
-                } else if is_before_connection(&text) {
+                } else if is_before_connection(&chain(error)) {
                     Fault::Unreachable
                 } else {
                     Fault::Ambiguous
@@ -92,8 +92,8 @@ impl CloudError {
                 (fault, None, chain(error))
             }
             SdkError::ConstructionFailure(_) => {
-                let text = chain(error);
-                let fault = if text.contains("credentials") {
+                let text = reason(error);
+                let fault = if is_about_credentials(&text) {
                     Fault::Credentials
                 } else {
                     Fault::Invalid
@@ -234,6 +234,38 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The chain without the SDK's own layers, which say nothing to a person.
+fn reason(error: &dyn std::error::Error) -> String {
+    const LAYERS: &[&str] = &[
+        "dispatch failure: ",
+        "failed to construct request: ",
+        "other: ",
+        "io error: ",
+        "timeout: ",
+        "client error (Connect): ",
+        "tcp connect error: ",
+        "the credential provider was not properly configured: ",
+        "an error occurred while loading credentials: ",
+    ];
+    let whole = chain(error);
+    if whole.contains("no credentials found in chain") {
+        return "no credentials: none in the environment, in a profile, or from this machine's role"
+            .to_owned();
+    }
+    if whole.ends_with("the credential provider was not enabled") {
+        return "no credentials are configured for it".to_owned();
+    }
+    let mut text = whole.as_str();
+    while let Some(rest) = LAYERS.iter().find_map(|layer| text.strip_prefix(layer)) {
+        text = rest;
+    }
+    text.to_owned()
+}
+
+fn is_about_credentials(text: &str) -> bool {
+    text.contains("credential") || text.contains("profile `")
+}
+
 /// Whether a dispatch failed before there was a connection, so that nothing can have been done. A connection that
 /// was closed or reset later is another matter, however much its text speaks of a connection.
 fn is_before_connection(text: &str) -> bool {
@@ -244,6 +276,7 @@ fn is_before_connection(text: &str) -> bool {
         "error trying to connect",
         "connect timeout",
         "dns",
+        "failed to apply endpoint",
     ];
     is_early.iter().any(|words| text.contains(words))
         && !is_lost.iter().any(|words| text.contains(words))
@@ -325,31 +358,60 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Layer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_deref().map(|layer| layer as _)
+        }
+    }
+
+    fn layers(words: &[&'static str]) -> Layer {
+        let (first, rest) = words.split_first().unwrap();
+        let inner = (!rest.is_empty()).then(|| Box::new(layers(rest)));
+        Layer(first, inner)
+    }
+
     #[test]
-    fn only_what_never_connected_is_unreachable() {
-        for (text, is_early) in [
-            (
-                "dispatch failure: io error: client error (Connect): tcp connect error: Connection refused (os error 111)",
-                true,
-            ),
-            (
-                "dispatch failure: io error: client error (Connect): dns error: failed to lookup address information",
-                true,
-            ),
-            (
-                "dispatch failure: timeout: HTTP connect timeout occurred after 5s",
-                true,
-            ),
-            (
-                "dispatch failure: io error: client error (SendRequest): connection closed before message completed",
-                false,
-            ),
-            (
-                "dispatch failure: io error: client error (SendRequest): connection error: Connection reset by peer (os error 104)",
-                false,
-            ),
+    fn a_person_reads_the_cause_and_not_the_layers() {
+        let refused = layers(&[
+            "dispatch failure",
+            "io error",
+            "client error (Connect)",
+            "tcp connect error",
+            "Connection refused (os error 111)",
+        ]);
+        assert_eq!(reason(&refused), "Connection refused (os error 111)");
+        let nobody = layers(&[
+            "dispatch failure",
+            "other",
+            "no credentials found in chain. Attempted:\n  Environment: …",
+        ]);
+        assert!(!reason(&nobody).contains('\n'));
+        assert!(is_about_credentials(&reason(&nobody)));
+    }
+
+    #[test]
+    fn only_a_connection_that_was_never_made_did_nothing() {
+        for chain in [
+            "dispatch failure: io error: client error (Connect): tcp connect error",
+            "dispatch failure: timeout: HTTP connect timeout occurred after 5s",
+            "dispatch failure: io error: dns error: failed to lookup address information",
         ] {
-            assert_eq!(is_before_connection(text), is_early, "{text}");
+            assert!(is_before_connection(chain), "{chain}");
+        }
+        for chain in [
+            "dispatch failure: io error: client error (SendRequest): connection closed before message completed",
+            "dispatch failure: io error: connection reset by peer",
+        ] {
+            assert!(!is_before_connection(chain), "{chain}");
         }
     }
 

@@ -12,6 +12,8 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -29,6 +31,8 @@ use wait::Patience;
 #[derive(Debug, Clone, Default)]
 pub struct Target {
     pub profile: Option<String>,
+    /// The profile goes before credentials in the environment, as a flag does before a variable.
+    pub profile_first: bool,
     pub region: Option<String>,
     pub endpoint: Option<String>,
     /// The embedded cloud: its own credentials, whatever the environment holds.
@@ -265,12 +269,23 @@ async fn config(target: &Target) -> SdkConfig {
         .operation_attempt_timeout(Duration::from_mins(1))
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(http.clone())
         // Retries are ours (`wait.rs`): by fault, with a budget in time, and seen by the reporter.
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts);
     if let Some(profile) = &target.profile {
         loader = loader.profile_name(profile);
+        if target.profile_first {
+            // The chain would ask the environment first, and so deploy into another account than the one named.
+            let region = target.region.clone().map(Region::new);
+            let config = ProviderConfig::without_region()
+                .with_http_client(http)
+                .with_region(region);
+            let provider = ProfileFileCredentialsProvider::builder()
+                .profile_name(profile)
+                .configure(&config);
+            loader = loader.credentials_provider(provider.build());
+        }
     }
     if let Some(region) = &target.region {
         loader = loader.region(Region::new(region.clone()));

@@ -1,7 +1,7 @@
 //! The local cloud that a command uses: the one that `dev` runs, or the same state in this process.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
@@ -116,6 +116,7 @@ pub(crate) fn options(dir: PathBuf, port: u16, region: Option<&str>, realism: Re
 pub(crate) fn lock(dir: &Path) -> Result<Option<Lock>, Error> {
     std::fs::create_dir_all(dir)
         .map_err(|e| of_io(&format!("cannot make {}", dir.display()), &e))?;
+    ignore(dir);
     let path = dir.join("lock");
     let file = File::options()
         .create(true)
@@ -130,6 +131,18 @@ pub(crate) fn lock(dir: &Path) -> Result<Option<Lock>, Error> {
         })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(e)) => Err(of_io(&format!("cannot lock {}", path.display()), &e)),
+    }
+}
+
+/// What a local cloud stores is nobody's to commit. Where this cannot be said, nothing else is wrong.
+fn ignore(dir: &Path) {
+    let Some(parent) = dir.parent() else { return };
+    let file = File::options()
+        .write(true)
+        .create_new(true)
+        .open(parent.join(".gitignore"));
+    if let Ok(mut file) = file {
+        file.write_all(b"*\n").ok();
     }
 }
 

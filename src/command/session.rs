@@ -15,7 +15,7 @@ use crate::package::Arch;
 use crate::plan::guard::Consent;
 use crate::plan::{Plan, plan};
 use crate::resource::{Desired, Scope};
-use crate::stack::{self, Architecture, Loaded};
+use crate::stack::{self, Architecture, Loaded, Severity};
 
 /// A stack file and the cloud that it is for.
 pub(crate) struct Session {
@@ -39,8 +39,16 @@ pub(crate) fn load(context: &Context) -> Result<Loaded, Error> {
 }
 
 fn problems_error(context: &Context, problems: &stack::Problems) -> Error {
-    let mut error = Error::failed(problems.render(context.look_err.colour).trim_end());
-    error.verbatim = true;
+    let errors = problems.all.iter();
+    let mut errors = errors.filter(|problem| problem.severity == Severity::Error);
+    let message = match (errors.next(), errors.count()) {
+        (Some(only), 0) => only.message.clone(),
+        (_, rest) => format!("the stack file has {} problems", rest + 1),
+    };
+    let mut error =
+        Error::failed(message).details(serde_json::json!({ "problems": problems.to_json() }));
+    let text = problems.render(context.look_err.colour);
+    error.verbatim = Some(text.trim_end().to_owned());
     error
 }
 
@@ -74,9 +82,10 @@ impl Session {
     /// Loads the file and finds out where it is for: AWS, an endpoint, or the local cloud.
     pub(crate) async fn open(context: &Context) -> Result<Self, Error> {
         let loaded = load(context)?;
-        context.warnings(&loaded);
         let local = if context.global.local {
-            Some(local::reach(&folder(&loaded.file), loaded.stack.region.as_deref()).await?)
+            let named = context.global.region.as_deref();
+            let region = named.or(loaded.stack.region.as_deref());
+            Some(local::reach(&folder(&loaded.file), region).await?)
         } else {
             None
         };
@@ -93,12 +102,14 @@ impl Session {
         let target = match &local {
             Some(local) => Target {
                 profile: None,
+                profile_first: false,
                 region: Some(local.region().to_owned()),
                 endpoint: Some(local.endpoint()),
                 local: true,
             },
             None => Target {
                 profile: global.profile.clone(),
+                profile_first: global.profile_is_flag,
                 region: global
                     .region
                     .clone()
@@ -108,7 +119,10 @@ impl Session {
             },
         };
         let cloud = Cloud::open(&target).await.map_err(of_cloud)?;
-        let place = cloud.place().await.map_err(of_cloud)?;
+        let place = cloud
+            .place()
+            .await
+            .map_err(|error| of_first_call(error, &target))?;
         let address = match (&local, &target.endpoint) {
             (Some(local), _) => Address::Stage(websocket(&local.address())),
             (None, Some(endpoint)) => Address::Path(websocket(endpoint)),
@@ -152,6 +166,11 @@ impl Session {
 
     pub(crate) fn is_local(&self) -> bool {
         self.local.is_some()
+    }
+
+    /// The local cloud is in this process, and ends with it.
+    pub(crate) fn serves_only_now(&self) -> bool {
+        matches!(self.local, Some(Local::Here { .. }))
     }
 
     pub(crate) fn describe(&self, artifacts: &Artifacts) -> Desired {
@@ -217,6 +236,24 @@ pub(crate) fn of_cloud(error: CloudError) -> Error {
     Error::new(kind, message).hints(error.hint())
 }
 
+/// The first call also shows whether there is anybody to call, and who calls.
+fn of_first_call(error: CloudError, target: &Target) -> Error {
+    let (fault, reason) = (error.fault, error.message.clone());
+    let mut shown = of_cloud(error);
+    match (fault, &target.profile) {
+        (Fault::Unreachable, _) => {
+            let whom = target.endpoint.as_deref().unwrap_or("AWS");
+            shown.message = format!("cannot reach {whom}: {reason}");
+        }
+        (Fault::Credentials, Some(profile)) if target.profile_first => {
+            shown.message = format!("profile `{profile}` gives no credentials: {reason}");
+            shown.hints = vec!["`aws configure list-profiles` says which there are".to_owned()];
+        }
+        _ => {}
+    }
+    shown
+}
+
 /// Refuses a plan whose dangers nobody has consented to.
 pub(crate) fn guard(plan: &Plan, consents: &[Consent]) -> Result<(), Error> {
     let refused: Vec<_> = plan
@@ -227,13 +264,11 @@ pub(crate) fn guard(plan: &Plan, consents: &[Consent]) -> Result<(), Error> {
     let Some((first, rest)) = refused.split_first() else {
         return Ok(());
     };
-    let mut message = first.to_string();
-    for danger in rest {
-        message.push_str(&format!("\nerror: {danger}"));
-    }
     let mut hints: Vec<String> = refused.iter().map(|danger| danger.hint()).collect();
     hints.dedup();
-    Err(Error::refused(message).hints(hints))
+    let mut error = Error::refused(first.to_string()).hints(hints);
+    error.also = rest.iter().map(ToString::to_string).collect();
+    Err(error.details(serde_json::json!({ "dangers": refused })))
 }
 
 /// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.
@@ -270,15 +305,4 @@ async fn interrupted() {
 #[cfg(not(unix))]
 async fn interrupted() {
     drop(tokio::signal::ctrl_c().await);
-}
-
-impl Context {
-    pub(crate) fn warnings(&self, loaded: &Loaded) {
-        if !self.global.json {
-            let text = loaded.render_warnings(self.look_err.colour);
-            if !text.trim().is_empty() {
-                self.say(text.trim_end());
-            }
-        }
-    }
 }
