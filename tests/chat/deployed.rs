@@ -55,10 +55,10 @@ pub(crate) async fn open(stack: &str, environment: Option<&str>, dir: Option<&Pa
     .await
     .unwrap();
     let engine = Cloud::open(&Target {
-        profile: None,
         region: Some(REGION.to_owned()),
         endpoint: Some(local.endpoint()),
         local: true,
+        ..Target::default()
     })
     .await
     .unwrap();
