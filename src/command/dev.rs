@@ -72,11 +72,7 @@ async fn start(context: &Context, args: &Dev, loaded: &Loaded) -> Result<(Servin
         RealismKind::Instant => Realism::INSTANT,
         RealismKind::Aws => Realism::AWS,
     };
-    let region = context
-        .global
-        .region
-        .as_deref()
-        .or(loaded.stack.region.as_deref());
+    let region = session::region(&context.global, loaded);
     let options = local::options(dir.clone(), args.port, region, realism);
     let region = options.region.clone();
     let cloud = LocalCloud::start(options).await.map_err(|error| {

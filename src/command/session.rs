@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::local::{self, Local};
 use super::{Context, environment};
-use crate::cli::Code;
+use crate::cli::{Code, Global};
 use crate::cloud::{Cloud, CloudError, Fault, Target};
 use crate::describe::{self, Address, Artifacts, Site};
 use crate::error::{Error, ErrorKind};
@@ -70,13 +70,20 @@ pub(crate) fn folder(file: &Path) -> PathBuf {
     }
 }
 
+/// The Region that a flag or the environment names, or else the file; the same for AWS, for `dev` and for `--local`.
+pub(crate) fn region<'a>(global: &'a Global, loaded: &'a Loaded) -> Option<&'a str> {
+    let named = global.region.as_deref();
+    named.or(loaded.stack.region.as_deref())
+}
+
 impl Session {
     /// Loads the file and finds out where it is for: AWS, an endpoint, or the local cloud.
     pub(crate) async fn open(context: &Context) -> Result<Self, Error> {
         let loaded = load(context)?;
         context.warnings(&loaded);
         let local = if context.global.local {
-            Some(local::reach(&folder(&loaded.file), loaded.stack.region.as_deref()).await?)
+            let region = region(&context.global, &loaded);
+            Some(local::reach(&folder(&loaded.file), region).await?)
         } else {
             None
         };
@@ -99,10 +106,7 @@ impl Session {
             },
             None => Target {
                 profile: global.profile.clone(),
-                region: global
-                    .region
-                    .clone()
-                    .or_else(|| loaded.stack.region.clone()),
+                region: region(global, &loaded).map(str::to_owned),
                 endpoint: global.endpoint_url.clone(),
                 local: false,
             },
@@ -276,5 +280,27 @@ impl Context {
                 self.say(text.trim_end());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn a_flag_names_the_region_before_the_file_does() {
+        let text = "name: chat\nregion: us-east-1\napi: { stage: s, routes: { $connect: f } }\n\
+                    functions: { f: { source: f.zip, runtime: provided.al2023 } }\n";
+        let loaded = stack::load_text(text, "stack.yaml", None, &|_| None).unwrap();
+        let flag = Cli::parse_from(["msgai", "--region", "eu-west-1", "schema"]).global;
+        assert_eq!(region(&flag, &loaded), Some("eu-west-1"));
+        let none = Global {
+            region: None,
+            ..flag
+        };
+        assert_eq!(region(&none, &loaded), Some("us-east-1"));
     }
 }
