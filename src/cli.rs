@@ -1,23 +1,18 @@
 //! The command line: clap structs only. Their doc comments are the manual.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// One file, one command, one WebSocket chat on AWS.
 ///
 /// msgai reads stack.yaml, compares it with what runs in the account, shows the difference and makes it so.
 /// It keeps no state file: the account is the state.
 #[derive(Debug, Parser)]
-#[command(
-    name = "msgai",
-    version,
-    propagate_version = true,
-    max_term_width = 100
-)]
-#[command(
-    after_help = "Examples:\n  msgai dev                    the whole stack on this machine, without AWS\n  msgai diff                   what a deploy would change\n  msgai deploy --yes           in a pipeline\n  msgai deploy -e dev          with the file's `dev` environment\n\nExit codes: 0 done, 1 failed, 2 there are changes (diff --detailed-exitcode), 3 applied in part,\n4 refused, 64 usage, 130 stopped by a signal."
-)]
+#[command(name = "msgai", version, max_term_width = 100, after_help = AFTER)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -25,12 +20,49 @@ pub struct Cli {
     pub command: Command,
 }
 
+const AFTER: &str = "\
+Examples:
+  msgai init chat              a commented stack.yaml to begin with
+  msgai dev                    the whole stack on this machine, without AWS
+  msgai diff                   what a deploy would change
+  msgai deploy                 make it so, after a question
+  msgai deploy -e dev --yes    the file's `dev` environment, in a pipeline
+
+Exit codes:
+  0  done, or nothing to do     3  applied in part
+  1  failed                     4  refused
+  2  there are changes          64  the command line is wrong
+     (diff --detailed-exitcode) 130  stopped by a signal";
+
+impl Cli {
+    /// Reads a command line, its program's name first.
+    ///
+    /// # Errors
+    /// What clap does not take, or a question that it answers itself, such as `--help`.
+    pub fn read<I, T>(words: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let matches = Self::command().try_get_matches_from(words)?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        let deepest = matches.subcommand().map_or(&matches, |(_, inner)| inner);
+        let source = deepest.value_source("profile");
+        cli.global.profile_is_flag = source == Some(ValueSource::CommandLine);
+        Ok(cli)
+    }
+}
+
 /// Flags of every command. Each also comes from an environment variable; a flag wins.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The stack file; else stack.yaml here or in a parent, up to the repository's root
-    #[arg(short, long, global = true, env = "MSGAI_FILE", value_name = "FILE")]
+    #[arg(short, long, global = true, env = "MSGAI_FILE", value_name = "FILE", value_parser = path())]
     pub file: Option<PathBuf>,
     /// The environment of the stack file to merge over the rest
     #[arg(
@@ -41,26 +73,29 @@ pub struct Global {
         value_name = "NAME"
     )]
     pub environment: Option<String>,
-    /// The AWS profile
+    /// The AWS profile whose credentials and Region are used
     #[arg(long, global = true, env = "AWS_PROFILE", value_name = "NAME")]
     pub profile: Option<String>,
+    /// Said as a flag, so it goes before credentials in the environment.
+    #[arg(skip)]
+    pub profile_is_flag: bool,
     /// The AWS Region; there is no default
-    #[arg(long, global = true, env = "AWS_REGION", value_name = "REGION")]
+    #[arg(long, global = true, env = "AWS_REGION", value_name = "REGION", value_parser = region)]
     pub region: Option<String>,
     /// Another endpoint for every AWS call, such as an emulator's
-    #[arg(long, global = true, env = "AWS_ENDPOINT_URL", value_name = "URL")]
+    #[arg(long, global = true, env = "AWS_ENDPOINT_URL", value_name = "URL", value_parser = endpoint)]
     pub endpoint_url: Option<String>,
     /// The local cloud instead of AWS: the one that `dev` runs, or the same state without it
-    #[arg(long, global = true, env = "MSGAI_LOCAL", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, global = true, env = "MSGAI_LOCAL", value_parser = FalseyValueParser::new())]
     pub local: bool,
     /// JSON on stdout: one document for a question, one object a line while working
-    #[arg(long, global = true, env = "MSGAI_JSON", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, global = true, env = "MSGAI_JSON", value_parser = FalseyValueParser::new())]
     pub json: bool,
     /// No progress, only results and errors
-    #[arg(short, long, global = true, env = "MSGAI_QUIET", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(short, long, global = true, env = "MSGAI_QUIET", value_parser = FalseyValueParser::new())]
     pub quiet: bool,
     /// More detail: notes and timings
-    #[arg(short, long, global = true, env = "MSGAI_VERBOSE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(short, long, global = true, env = "MSGAI_VERBOSE", value_parser = FalseyValueParser::new())]
     pub verbose: bool,
     /// When to use colour
     #[arg(
@@ -72,18 +107,66 @@ pub struct Global {
     )]
     pub color: When,
     /// Answer every question with yes
-    #[arg(short, long, global = true, env = "MSGAI_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(short, long, global = true, env = "MSGAI_YES", value_parser = FalseyValueParser::new())]
     pub yes: bool,
-    #[arg(long, hide = true, global = true, env = "NO_COLOR", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, hide = true, global = true, env = "NO_COLOR", hide_env = true)]
     pub no_color: Option<String>,
-    #[arg(long, hide = true, global = true, env = "TERM")]
+    #[arg(long, hide = true, global = true, env = "TERM", hide_env = true)]
     pub term: Option<String>,
-    #[arg(long, hide = true, global = true, env = "CI")]
+    #[arg(long, hide = true, global = true, env = "CI", hide_env = true)]
     pub ci: Option<String>,
+}
+
+impl Global {
+    /// A variable that is set to nothing is not set.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        let texts = [
+            &mut self.environment,
+            &mut self.profile,
+            &mut self.region,
+            &mut self.endpoint_url,
+            &mut self.no_color,
+            &mut self.ci,
+        ];
+        for text in texts {
+            text.take_if(|text| text.is_empty());
+        }
+        self.file.take_if(|file| file.as_os_str().is_empty());
+        self
+    }
+}
+
+/// A path; an empty one is none, as [`Global::settled`] says.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// What may stand in a host's name, as a Region does in every endpoint's.
+fn region(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if text.chars().all(fits) && !text.starts_with('-') {
+        Ok(text.to_owned())
+    } else {
+        Err("a Region is like `us-east-1`".to_owned())
+    }
+}
+
+fn endpoint(text: &str) -> Result<String, String> {
+    let host = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    if text.is_empty() || host.is_some_and(|host| !host.is_empty() && !host.starts_with('/')) {
+        Ok(text.to_owned())
+    } else {
+        Err("an endpoint is like `http://127.0.0.1:4566`".to_owned())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum When {
+    // An empty variable is as good as none.
+    #[value(alias = "")]
     Auto,
     Always,
     Never,
@@ -92,39 +175,106 @@ pub enum When {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a commented stack.yaml
+    #[command(after_help = "\
+Examples:
+  msgai init                         here
+  msgai init ward --template group   in the new folder `ward`")]
     Init(Init),
-    /// Check the stack file: every problem, with line and column; no network
+    /// Check the stack file: every problem, with line and column
+    ///
+    /// No network is needed, unless `--online` asks AWS, too.
+    #[command(after_help = "\
+Examples:
+  msgai validate
+  msgai validate -e dev --online
+  msgai validate --json | jq '.problems[].line'")]
     Validate(Validate),
-    /// Show what a deploy would change; writes nothing
-    #[command(visible_alias = "plan")]
+    /// Show what a deploy would change
+    ///
+    /// Nothing is written. What is shown is the very value that a deploy applies.
+    #[command(
+        visible_alias = "plan",
+        after_help = "\
+Examples:
+  msgai diff
+  msgai diff --detailed-exitcode     0 no changes, 1 failed, 2 changes
+  msgai diff --markdown              for a pull request
+  msgai diff --json | jq .counts"
+    )]
     Diff(Diff),
     /// Show the changes, ask, and make them
-    #[command(visible_alias = "apply")]
+    ///
+    /// A deploy that failed or was stopped is finished by the next one.
+    /// With `--local` only this machine is concerned, and nothing is asked.
+    #[command(
+        visible_alias = "apply",
+        after_help = "\
+Examples:
+  msgai deploy
+  msgai deploy -e dev
+  msgai deploy --yes --json          in a pipeline"
+    )]
     Deploy(Deploy),
-    /// Every resource: as declared, drifted or missing; and the URL
+    /// Show every resource: live, drifted or missing; and the URL
+    #[command(after_help = "\
+Examples:
+  msgai status
+  msgai status --local --watch
+  msgai status --json | jq '.resources[] | select(.standing != \"live\")'")]
     Status(Status),
     /// Show what goes and what stays, ask for the stack's name, and delete
-    #[command(visible_alias = "delete")]
+    ///
+    /// Tables stay, with all their items, unless `--delete-data` is said.
+    /// With `--local` only this machine is concerned, and nothing is asked.
+    #[command(
+        visible_alias = "delete",
+        after_help = "\
+Examples:
+  msgai destroy
+  msgai destroy -e dev --delete-data --yes"
+    )]
     Destroy(Destroy),
-    /// The URL and the ids of what runs
+    /// Show the URL and the ids, or write them into a file
+    #[command(after_help = "\
+Examples:
+  msgai outputs
+  msgai outputs --json | jq -r .url
+  msgai outputs --env-file .env.local")]
     Outputs(Outputs),
-    /// The whole stack on this machine: local cloud, deploy, watch
+    /// Run the whole stack on this machine: local cloud, deploy, watch
+    ///
+    /// What is stored stays in .msgai/local beside the stack file. Other commands find it with `--local`.
+    #[command(after_help = "\
+Examples:
+  msgai dev
+  msgai connect --local --user alice      in another terminal
+  msgai dev --realism aws --fresh         as slow and as strict as AWS
+  msgai dev --play conversation.txt       play a conversation, then end")]
     Dev(Dev),
-    /// Talk to a WebSocket URL, the stack's own unless one is given
+    /// Talk to the stack, or to any WebSocket URL
+    #[command(after_help = "\
+Examples:
+  msgai connect --local --user alice
+  msgai connect --user alice --group ward-3
+  msgai connect wss://abc.execute-api.us-east-1.amazonaws.com/production
+  echo '{\"action\":\"ping\"}' | msgai connect --local --user alice")]
     Connect(Connect),
-    /// The JSON Schema of stack.yaml
+    /// Print the JSON Schema of stack.yaml
+    #[command(after_help = "\
+Examples:
+  msgai schema > stack.schema.json")]
     Schema,
-    /// What this msgai is and carries
+    /// Print the version, and where the handlers come from
     Version,
 }
 
 #[derive(Debug, Args)]
 pub struct Init {
-    /// Where to write it
+    /// The folder to write it in; made when it is not there
     #[arg(value_name = "DIR", default_value = ".")]
     pub dir: PathBuf,
     /// Messages to people, or to groups
-    #[arg(long, value_enum, default_value = "direct")]
+    #[arg(long, value_enum, value_name = "KIND", default_value = "direct")]
     pub template: TemplateKind,
 }
 
@@ -144,9 +294,16 @@ pub struct Validate {
 /// Where the code of functions comes from.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Code {
-    /// A zip of the shipped handlers, instead of the one inside msgai or the one it builds from its checkout
-    #[arg(long, env = "MSGAI_HANDLERS_ZIP", value_name = "ZIP")]
-    pub handlers_zip: Option<PathBuf>,
+    /// A zip of the shipped handlers, instead of those inside msgai or built from its checkout
+    #[arg(long, env = "MSGAI_HANDLERS_ZIP", value_name = "ZIP", value_parser = path())]
+    handlers_zip: Option<PathBuf>,
+}
+
+impl Code {
+    pub fn handlers_zip(&self) -> Option<PathBuf> {
+        let named = self.handlers_zip.clone();
+        named.filter(|zip| !zip.as_os_str().is_empty())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -179,10 +336,10 @@ pub struct Status {
 
 #[derive(Debug, Args)]
 pub struct Destroy {
-    /// Tables go too, with all their items
+    /// Delete the tables, too, with all their items
     #[arg(long)]
     pub delete_data: bool,
-    /// Log groups stay
+    /// Keep the log groups
     #[arg(long)]
     pub keep_logs: bool,
 }
@@ -196,14 +353,14 @@ pub struct Outputs {
 
 #[derive(Debug, Args)]
 pub struct Dev {
-    /// The loopback port
+    /// The loopback port; 0 takes any free one
     #[arg(long, env = "MSGAI_PORT", default_value_t = crate::command::dev::PORT)]
     pub port: u16,
     /// Forget what the local cloud kept
     #[arg(long)]
     pub fresh: bool,
-    /// At once, or as slow and as grudging as AWS
-    #[arg(long, value_enum, default_value = "instant")]
+    /// At once, or as slow and as strict as AWS
+    #[arg(long, value_enum, value_name = "KIND", default_value = "instant")]
     pub realism: RealismKind,
     /// Play this conversation with real clients, then end
     #[arg(long, value_name = "FILE")]
@@ -220,7 +377,7 @@ pub enum RealismKind {
 
 #[derive(Debug, Args)]
 pub struct Connect {
-    /// The URL; else the deployed stack's
+    /// Where to; the deployed stack's URL unless one is given
     pub url: Option<String>,
     /// Who to be: `userId` in the query string
     #[arg(long)]

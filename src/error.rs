@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 /// The sort of an error; it decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -48,9 +50,13 @@ pub struct Error {
     pub kind: ErrorKind,
     /// Lower case, no full stop.
     pub message: String,
+    /// Further messages of the same kind.
+    pub also: Vec<String>,
     pub hints: Vec<String>,
-    /// Already complete, several errors with their places: shown as it is, without `error:` before it.
-    pub verbatim: bool,
+    /// Several errors with their places, complete: what a person sees instead of the message.
+    pub verbatim: Option<String>,
+    /// What a program wants to know besides: an object, or nothing.
+    pub details: Value,
 }
 
 impl Error {
@@ -58,8 +64,10 @@ impl Error {
         Self {
             kind,
             message: message.into(),
+            also: Vec::new(),
             hints: Vec::new(),
-            verbatim: false,
+            verbatim: None,
+            details: Value::Null,
         }
     }
 
@@ -73,6 +81,32 @@ impl Error {
 
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Usage, message)
+    }
+
+    #[must_use]
+    pub fn details(mut self, details: Value) -> Self {
+        self.details = details;
+        self
+    }
+
+    /// The object of `--json`, without its time.
+    pub fn json(&self) -> Value {
+        let mut object = json!({
+            "type": "error",
+            "version": 1,
+            "kind": self.kind.word(),
+            "message": self.message,
+            "hints": self.hints,
+        });
+        if !self.also.is_empty() {
+            object["also"] = json!(self.also);
+        }
+        if let Value::Object(details) = &self.details {
+            for (key, value) in details {
+                object[key] = value.clone();
+            }
+        }
+        object
     }
 
     #[must_use]
@@ -90,10 +124,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.verbatim {
-            f.write_str("error: ")?;
+        match &self.verbatim {
+            Some(text) => f.write_str(text)?,
+            None => write!(f, "error: {}", self.message)?,
         }
-        f.write_str(&self.message)?;
+        for message in &self.also {
+            write!(f, "\nerror: {message}")?;
+        }
         for hint in &self.hints {
             write!(f, "\nhint: {hint}")?;
         }
@@ -102,3 +139,28 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_reads_every_message_and_a_program_every_detail() {
+        let mut error = Error::refused("one").hint("do this");
+        error.also.push("two".to_owned());
+        let error = error.details(json!({ "dangers": [1, 2] }));
+        assert_eq!(error.to_string(), "error: one\nerror: two\nhint: do this");
+        let object = error.json();
+        assert_eq!(object["kind"], "refused");
+        assert_eq!(object["also"], json!(["two"]));
+        assert_eq!(object["dangers"], json!([1, 2]));
+    }
+
+    #[test]
+    fn what_is_complete_already_is_shown_instead_of_the_message() {
+        let mut error = Error::failed("stack.yaml has 2 problems");
+        error.verbatim = Some("error: a\nerror: b".to_owned());
+        assert_eq!(error.to_string(), "error: a\nerror: b");
+        assert_eq!(error.json()["message"], "stack.yaml has 2 problems");
+    }
+}

@@ -157,7 +157,7 @@ impl Place {
         )
     }
 
-    /// Without the trailing `:*` that CloudWatch Logs puts on some of its answers.
+    /// Without the trailing `:*` that `CloudWatch` Logs puts on some of its answers.
     pub fn log_group_arn(&self, name: &str) -> String {
         format!(
             "arn:{}:logs:{}:{}:log-group:{name}",

@@ -71,14 +71,12 @@ impl CloudError {
                 let fault = fault_of(code.as_deref().unwrap_or_default(), &message, status);
                 (fault, code, message)
             }
-            SdkError::DispatchFailure(failure) => {
-                let text = chain(error);
+            SdkError::DispatchFailure(_) => {
+                let text = reason(error);
                 // Credentials are looked for before a connection is made.
-                let fault = if text.contains("credentials") {
+                let fault = if is_about_credentials(&text) {
                     Fault::Credentials
-                } else if failure.is_timeout() && !text.contains("connect") {
-                    Fault::Ambiguous
-                } else if text.contains("connect") || text.contains("dns") {
+                } else if is_before_connection(&chain(error)) {
                     Fault::Unreachable
                 } else {
                     Fault::Ambiguous
@@ -94,8 +92,8 @@ impl CloudError {
                 (fault, None, chain(error))
             }
             SdkError::ConstructionFailure(_) => {
-                let text = chain(error);
-                let fault = if text.contains("credentials") {
+                let text = reason(error);
+                let fault = if is_about_credentials(&text) {
                     Fault::Credentials
                 } else {
                     Fault::Invalid
@@ -164,10 +162,8 @@ impl CloudError {
         let text = &self.message;
         if text.contains("CloudWatch Logs role ARN must be set") {
             return Some(
-                "this account and region have no role for API Gateway's logs yet; set one once \
-                 (`aws apigateway update-account --patch-operations \
-                 op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN`, policy \
-                 AmazonAPIGatewayPushToCloudWatchLogs), or remove `api.logs`"
+                "this account and Region have no role for API Gateway's logs; `msgai validate \
+                 --online` says how to set one"
                     .to_owned(),
             );
         }
@@ -238,6 +234,54 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// The chain without the SDK's own layers, which say nothing to a person.
+fn reason(error: &dyn std::error::Error) -> String {
+    const LAYERS: &[&str] = &[
+        "dispatch failure: ",
+        "failed to construct request: ",
+        "other: ",
+        "io error: ",
+        "timeout: ",
+        "client error (Connect): ",
+        "tcp connect error: ",
+        "the credential provider was not properly configured: ",
+        "an error occurred while loading credentials: ",
+    ];
+    let whole = chain(error);
+    if whole.contains("no credentials found in chain") {
+        return "no credentials: none in the environment, in a profile, or from this machine's role"
+            .to_owned();
+    }
+    if whole.ends_with("the credential provider was not enabled") {
+        return "no credentials are configured for it".to_owned();
+    }
+    let mut text = whole.as_str();
+    while let Some(rest) = LAYERS.iter().find_map(|layer| text.strip_prefix(layer)) {
+        text = rest;
+    }
+    text.to_owned()
+}
+
+fn is_about_credentials(text: &str) -> bool {
+    text.contains("credential") || text.contains("profile `")
+}
+
+/// Whether a dispatch failed before there was a connection, so that nothing can have been done. A connection that
+/// was closed or reset later is another matter, however much its text speaks of a connection.
+fn is_before_connection(text: &str) -> bool {
+    let is_lost = ["(SendRequest)", "connection closed", "reset"];
+    let is_early = [
+        "(Connect)",
+        "connect error",
+        "error trying to connect",
+        "connect timeout",
+        "dns",
+        "failed to apply endpoint",
+    ];
+    is_early.iter().any(|words| text.contains(words))
+        && !is_lost.iter().any(|words| text.contains(words))
+}
+
 /// The retry table's left column: code and text to fault.
 fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
     let says = |text: &str| message.contains(text);
@@ -246,9 +290,7 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
         return Fault::Busy;
     }
     match code {
-        "ResourceConflictException" if says("already exist") => Fault::Exists,
-        "ResourceConflictException" => Fault::Busy,
-        "ConflictException" if says("already exist") => Fault::Exists,
+        "ResourceConflictException" | "ConflictException" if says("already exist") => Fault::Exists,
         "ConflictException" if says("referenced") => Fault::InUse,
         "ConflictException" if says("try again later") => Fault::Busy,
         "InvalidParameterValueException"
@@ -266,7 +308,8 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
         }
         "ContinuousBackupsUnavailableException" | "TableNotFoundException" => Fault::NotReady,
         "ValidationException" if says("multiple times within a fixed interval") => Fault::Later,
-        "ConcurrentModification"
+        "ResourceConflictException"
+        | "ConcurrentModification"
         | "ConcurrentModificationException"
         | "EntityTemporarilyUnmodifiable"
         | "OperationAbortedException"
@@ -315,7 +358,65 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Layer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_deref().map(|layer| layer as _)
+        }
+    }
+
+    fn layers(words: &[&'static str]) -> Layer {
+        let (first, rest) = words.split_first().unwrap();
+        let inner = (!rest.is_empty()).then(|| Box::new(layers(rest)));
+        Layer(first, inner)
+    }
+
     #[test]
+    fn a_person_reads_the_cause_and_not_the_layers() {
+        let refused = layers(&[
+            "dispatch failure",
+            "io error",
+            "client error (Connect)",
+            "tcp connect error",
+            "Connection refused (os error 111)",
+        ]);
+        assert_eq!(reason(&refused), "Connection refused (os error 111)");
+        let nobody = layers(&[
+            "dispatch failure",
+            "other",
+            "no credentials found in chain. Attempted:\n  Environment: …",
+        ]);
+        assert!(!reason(&nobody).contains('\n'));
+        assert!(is_about_credentials(&reason(&nobody)));
+    }
+
+    #[test]
+    fn only_a_connection_that_was_never_made_did_nothing() {
+        for chain in [
+            "dispatch failure: io error: client error (Connect): tcp connect error",
+            "dispatch failure: timeout: HTTP connect timeout occurred after 5s",
+            "dispatch failure: io error: dns error: failed to lookup address information",
+        ] {
+            assert!(is_before_connection(chain), "{chain}");
+        }
+        for chain in [
+            "dispatch failure: io error: client error (SendRequest): connection closed before message completed",
+            "dispatch failure: io error: connection reset by peer",
+        ] {
+            assert!(!is_before_connection(chain), "{chain}");
+        }
+    }
+
+    #[test]
+    #[expect(clippy::too_many_lines, reason = "one table")]
     fn aws_texts_become_faults() {
         let table = [
             (

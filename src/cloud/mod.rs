@@ -3,6 +3,7 @@
 //! In: a target and credentials. Out: answers, or a [`CloudError`] that says what, of which, why.
 //! Never: a decision about resources, a line of output.
 
+mod account;
 pub mod fault;
 pub mod pace;
 pub mod wait;
@@ -11,6 +12,8 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -28,6 +31,8 @@ use wait::Patience;
 #[derive(Debug, Clone, Default)]
 pub struct Target {
     pub profile: Option<String>,
+    /// The profile goes before credentials in the environment, as a flag does before a variable.
+    pub profile_first: bool,
     pub region: Option<String>,
     pub endpoint: Option<String>,
     /// The embedded cloud: its own credentials, whatever the environment holds.
@@ -157,19 +162,28 @@ impl Cloud {
         A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let subject = subject.to_string();
-        let mut patience = Patience::default();
-        loop {
-            let error = match send().await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => CloudError::sort(operation, &subject, &error),
-            };
-            let Some(pause) = patience.after(error.fault) else {
-                return Err(error);
-            };
-            self.tell(|| format!("{operation}: {}", error.message));
-            wait::pause(pause).await;
-        }
+        self.repeat(operation, &subject.to_string(), |fault| fault, send)
+            .await
+    }
+
+    /// As [`Cloud::call`], for a call on something that was made a moment ago: not everybody may know it yet.
+    pub(crate) async fn call_on_new<T, E, F, A>(
+        &self,
+        operation: &'static str,
+        subject: impl Display,
+        send: F,
+    ) -> Result<T, CloudError>
+    where
+        F: Fn() -> A,
+        A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let seen_as = |fault| match fault {
+            Fault::NotFound => Fault::NotReady,
+            fault => fault,
+        };
+        self.repeat(operation, &subject.to_string(), seen_as, send)
+            .await
     }
 
     /// As [`Cloud::call`], for a call that makes a new thing each time: an answer that may have been lost is not
@@ -185,17 +199,35 @@ impl Cloud {
         A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let subject = subject.to_string();
+        let seen_as = |fault| match fault {
+            Fault::Ambiguous => Fault::Other,
+            fault => fault,
+        };
+        self.repeat(operation, &subject.to_string(), seen_as, send)
+            .await
+    }
+
+    /// `seen_as` says as what sort of fault one is waited for.
+    async fn repeat<T, E, F, A>(
+        &self,
+        operation: &'static str,
+        subject: &str,
+        seen_as: impl Fn(Fault) -> Fault,
+        send: F,
+    ) -> Result<T, CloudError>
+    where
+        F: Fn() -> A,
+        A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
         let mut patience = Patience::default();
         loop {
-            let error = match send().await {
+            // An SDK call's future is tens of kilobytes, and dozens are under way at once.
+            let error = match Box::pin(send()).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => CloudError::sort(operation, &subject, &error),
+                Err(error) => CloudError::sort(operation, subject, &error),
             };
-            if error.fault == Fault::Ambiguous {
-                return Err(error);
-            }
-            let Some(pause) = patience.after(error.fault) else {
+            let Some(pause) = patience.after(seen_as(error.fault)) else {
                 return Err(error);
             };
             self.tell(|| format!("{operation}: {}", error.message));
@@ -234,15 +266,26 @@ async fn config(target: &Target) -> SdkConfig {
     };
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
-        .operation_attempt_timeout(Duration::from_secs(60))
+        .operation_attempt_timeout(Duration::from_mins(1))
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(http.clone())
         // Retries are ours (`wait.rs`): by fault, with a budget in time, and seen by the reporter.
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts);
     if let Some(profile) = &target.profile {
         loader = loader.profile_name(profile);
+        if target.profile_first {
+            // The chain would ask the environment first, and so deploy into another account than the one named.
+            let region = target.region.clone().map(Region::new);
+            let config = ProviderConfig::without_region()
+                .with_http_client(http)
+                .with_region(region);
+            let provider = ProfileFileCredentialsProvider::builder()
+                .profile_name(profile)
+                .configure(&config);
+            loader = loader.credentials_provider(provider.build());
+        }
     }
     if let Some(region) = &target.region {
         loader = loader.region(Region::new(region.clone()));

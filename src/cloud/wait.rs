@@ -45,12 +45,13 @@ fn schedule(fault: Fault) -> Option<(Duration, Duration, Duration)> {
         Fault::Throttled => Some((ms(300), s(20), s(300))),
         Fault::Busy => Some((ms(200), s(3), s(300))),
         Fault::NotReady => Some((ms(250), s(1), s(120))),
+        // What used it has been removed, and that has to get about.
+        Fault::InUse => Some((ms(500), s(3), s(30))),
         Fault::BusyTable => Some((ms(500), s(10), s(1800))),
         Fault::Ambiguous => Some((ms(200), s(5), s(60))),
         Fault::Unreachable => Some((ms(200), s(1), s(2))),
         Fault::NotFound
         | Fault::Exists
-        | Fault::InUse
         | Fault::Denied
         | Fault::Credentials
         | Fault::Invalid

@@ -81,7 +81,7 @@ fn jobs(session: &Session, code: &Code) -> Vec<Job> {
             } else {
                 Profile::Lambda
             },
-            handlers_zip: code.handlers_zip.clone(),
+            handlers_zip: code.handlers_zip(),
             native: is_local,
             provided: def
                 .runtime

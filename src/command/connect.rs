@@ -1,5 +1,6 @@
 //! `connect`: one person at the terminal, talking to a WebSocket URL.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -7,9 +8,9 @@ use tokio::io::BufReader;
 
 use super::Context;
 use super::output::outputs;
-use super::session::Session;
+use super::session::{Session, signals};
 use crate::cli::Connect;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::talk::client::Client;
 use crate::talk::terminal::{Options, talk};
 
@@ -21,21 +22,35 @@ pub(crate) async fn run(context: &Context, args: &Connect) -> Result<ExitCode, E
     let url = with_query(&base, args);
     let client = Client::connect(&url, &[], &[])
         .await
-        .map_err(|error| Error::failed(format!("cannot connect to {base}: {error}")))?;
-    context.say(&format!(
-        "connected to {base}; /help says what can be typed"
-    ));
+        .map_err(|error| unreached(context, &base, &error))?;
+    let stop = signals();
+    context.say(&format!("connected to {base}"));
+    context.say("`/to NAME hello` sends a message, /help says more, /quit ends");
     let input = BufReader::new(tokio::io::stdin());
     let options = Options {
         user: args.user.as_deref(),
         linger: Duration::from_millis(500),
         now: &now,
+        stop: stop.clone(),
     };
     let ended = talk(client, &options, input, tokio::io::stdout())
         .await
         .map_err(|error| Error::failed(format!("the terminal went away: {error}")))?;
     context.say(&format!("disconnected: {ended}"));
-    Ok(ExitCode::SUCCESS)
+    Ok(if *stop.borrow() {
+        ExitCode::from(ErrorKind::Stopped.exit_code())
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn unreached(context: &Context, base: &str, why: &impl Display) -> Error {
+    let error = Error::failed(format!("cannot connect to {base}: {why}"));
+    if context.global.local {
+        error.hint("is `msgai dev` running? It serves the local stack")
+    } else {
+        error
+    }
 }
 
 async fn of_stack(context: &Context) -> Result<String, Error> {

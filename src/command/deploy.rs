@@ -12,15 +12,17 @@ use super::{Context, diff};
 use crate::apply::{Applied, Outcome, apply};
 use crate::cli::Deploy;
 use crate::error::{Error, ErrorKind};
+use crate::names::ResourceId;
 use crate::plan::Plan;
 use crate::plan::guard::Consent;
 
 pub(crate) async fn run(context: &Context, args: &Deploy) -> Result<ExitCode, Error> {
     let begun = Instant::now();
     let session = Session::open(context).await?;
+    context.warnings(&session.loaded);
     let plan = session.planned(context, &args.code).await?;
     diff::notes(context, &plan);
-    show(context, &plan, begun);
+    show(context, &session, &plan, begun);
     let consents: &[Consent] = if args.drop_connections {
         &[Consent::DropConnections]
     } else {
@@ -33,7 +35,11 @@ pub(crate) async fn run(context: &Context, args: &Deploy) -> Result<ExitCode, Er
         if !session.is_local() {
             context.confirm("Apply these changes?", "deploy")?;
         }
-        Some(carry_out(context, &session, &plan, &signals()).await?)
+        let applied = carry_out(context, &session, &plan, &signals()).await?;
+        if !context.global.json {
+            context.say(&count(&applied, begun));
+        }
+        Some(applied)
     };
     finish(
         context,
@@ -43,15 +49,29 @@ pub(crate) async fn run(context: &Context, args: &Deploy) -> Result<ExitCode, Er
             .map_or(&plan.facts, |applied| &applied.facts),
         begun,
     )?;
+    if session.serves_only_now() {
+        context.say("nothing listens there yet: `msgai dev` serves it");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
+fn count(applied: &Applied, begun: Instant) -> String {
+    let changes = match applied.done() {
+        1 => "1 change".to_owned(),
+        n => format!("{n} changes"),
+    };
+    format!(
+        "Deployed {changes} in {:.1} s.",
+        begun.elapsed().as_secs_f64()
+    )
+}
+
 /// The plan as it is about to be applied; what is shown is the value that is applied.
-pub(crate) fn show(context: &Context, plan: &Plan, begun: Instant) {
+pub(crate) fn show(context: &Context, session: &Session, plan: &Plan, begun: Instant) {
     if context.global.json {
-        context.say_json(plan.json());
+        context.say_json(diff::with_warnings(session, plan));
     } else if plan.is_empty() {
-        context.print(&diff::up_to_date(plan, begun));
+        context.print(&diff::up_to_date(context, plan, begun));
     } else {
         context.print(&plan.text(context.look));
     }
@@ -76,37 +96,36 @@ pub(crate) async fn carry_out(
 
 fn incomplete(applied: &Applied) -> Error {
     let (done, all) = (applied.done(), applied.outcomes.len());
-    let failed = applied.failures().count();
-    let again = "run the same command again; it goes on from what is there";
-    let left: Vec<String> = applied
+    let failed: Vec<&ResourceId> = applied.failures().map(|(id, _)| id).collect();
+    let left: Vec<&ResourceId> = applied
         .outcomes
         .iter()
         .filter(|(_, outcome)| matches!(outcome, Outcome::NotStarted | Outcome::Skipped { .. }))
-        .map(|(id, _)| id.to_string())
+        .map(|(id, _)| id)
         .collect();
-    if applied.stopped && failed == 0 {
-        let mut error = Error::new(
-            ErrorKind::Stopped,
-            format!("stopped by a signal with {done} of {all} changes done"),
-        );
-        if !left.is_empty() {
-            error
-                .message
-                .push_str(&format!("; left: {}", left.join(", ")));
-        }
-        return error.hint(again);
-    }
-    let kind = if done == 0 {
-        ErrorKind::Failed
+    let (kind, mut message) = if applied.stopped && failed.is_empty() {
+        let text = format!("stopped by a signal with {done} of {all} changes done");
+        (ErrorKind::Stopped, text)
     } else {
-        ErrorKind::Partly
+        let kind = match (applied.stopped, done) {
+            (true, _) => ErrorKind::Stopped,
+            (false, 0) => ErrorKind::Failed,
+            (false, _) => ErrorKind::Partly,
+        };
+        let failures = failed.len();
+        (
+            kind,
+            format!("{failures} of {all} changes failed, {done} are done"),
+        )
     };
-    let mut message = format!("{failed} of {all} changes failed, {done} are done");
     if !left.is_empty() {
-        message.push_str(&format!("; left: {}", left.join(", ")));
+        let ids: Vec<String> = left.iter().map(ToString::to_string).collect();
+        message.push_str(&format!("; left: {}", ids.join(", ")));
     }
-    // The first failure's hint has been shown with it; what remains is how to go on.
-    Error::new(kind, message).hint(again)
+    // A failure's own hint has been shown with it; what remains is how to go on.
+    Error::new(kind, message)
+        .hint("run the same command again; it goes on from what is there")
+        .details(json!({ "done": done, "failed": failed, "left": left }))
 }
 
 /// Writes the files that the stack file names, and says where the chat is.

@@ -12,6 +12,7 @@ use crate::cli::Destroy;
 use crate::error::Error;
 use crate::names::Kind;
 use crate::plan::guard::Consent;
+use crate::plan::render::kept_line;
 use crate::resource::Desired;
 
 pub(crate) async fn run(context: &Context, args: &Destroy) -> Result<ExitCode, Error> {
@@ -35,10 +36,13 @@ pub(crate) async fn run(context: &Context, args: &Destroy) -> Result<ExitCode, E
                 "Nothing to destroy: stack {} is not there.\n",
                 plan.stack
             ));
+            for id in &plan.kept {
+                context.print(&format!("{}\n", kept_line(id, context.look)));
+            }
         }
         return Ok(ExitCode::SUCCESS);
     }
-    show(context, &plan, begun);
+    show(context, &session, &plan, begun);
     let mut consents = vec![Consent::DropConnections];
     if args.delete_data {
         consents.push(Consent::DeleteData);
@@ -56,8 +60,13 @@ pub(crate) async fn run(context: &Context, args: &Destroy) -> Result<ExitCode, E
     } else {
         let seconds = begun.elapsed().as_secs_f64();
         context.print(&format!(
-            "Destroyed {} in {seconds:.1} s.\n",
-            applied.done()
+            "Destroyed {} {} in {seconds:.1} s.\n",
+            applied.done(),
+            if applied.done() == 1 {
+                "resource"
+            } else {
+                "resources"
+            },
         ));
     }
     Ok(ExitCode::SUCCESS)

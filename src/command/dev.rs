@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use serde_json::{Value, json};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use super::deploy::{carry_out, finish};
@@ -18,7 +19,7 @@ use crate::local::{Happening, LocalCloud, Realism};
 use crate::names::Facts;
 use crate::package;
 use crate::plan::guard::Consent;
-use crate::stack::Loaded;
+use crate::stack::{Loaded, Stack};
 use crate::talk::play::{PlayOptions, play};
 use crate::talk::script::Script;
 use crate::talk::transcript::Line;
@@ -41,7 +42,14 @@ pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error
     let session = Session::at(context, loaded, Some(local)).await?;
     let facts = deploy(context, args, &session, &stop).await?;
     finish(context, &session, &facts, begun)?;
-    context.say(&format!("ready in {:.1} s", begun.elapsed().as_secs_f64()));
+    let took = begun.elapsed().as_secs_f64();
+    if context.global.json {
+        let endpoint = session.local.as_ref().map(Local::endpoint);
+        let ready = json!({ "type": "ready", "endpoint": endpoint, "seconds": took });
+        context.say_json(ready);
+    } else {
+        context.say(&format!("ready in {took:.1} s"));
+    }
     let done = match script {
         Some((name, script)) => {
             let done = converse(context, &session, &facts, &name, &script).await;
@@ -50,7 +58,7 @@ pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error
             }
             done
         }
-        None => watch_on(context, args, session, happenings, stop).await,
+        None => Box::pin(watch_on(context, args, session, happenings, stop)).await,
     };
     cloud.shutdown().await;
     done
@@ -72,7 +80,11 @@ async fn start(context: &Context, args: &Dev, loaded: &Loaded) -> Result<(Servin
         RealismKind::Instant => Realism::INSTANT,
         RealismKind::Aws => Realism::AWS,
     };
-    let region = session::region(&context.global, loaded);
+    let region = context
+        .global
+        .region
+        .as_deref()
+        .or(loaded.stack.region.as_deref());
     let options = local::options(dir.clone(), args.port, region, realism);
     let region = options.region.clone();
     let cloud = LocalCloud::start(options).await.map_err(|error| {
@@ -82,6 +94,9 @@ async fn start(context: &Context, args: &Dev, loaded: &Loaded) -> Result<(Servin
         ))
         .hint("take another port with `--port`, or any free one with `--port 0`")
     })?;
+    cloud
+        .grant_api_logs()
+        .map_err(|error| Error::failed(format!("the local account is not ready: {error}")))?;
     let endpoint = cloud.endpoint();
     local::announce(&dir, &endpoint, &region)?;
     Ok((
@@ -153,11 +168,12 @@ async fn watch_on(
 ) -> Result<ExitCode, Error> {
     let (watcher, mut changes) = watcher(&session)?;
     let mut ended = stop.clone();
-    context.say("talk: `msgai connect --local --user alice`; this ends with Ctrl-C");
+    welcome(context, &session);
     loop {
         tokio::select! {
             _ = ended.wait_for(|stop| *stop) => {
                 drop(watcher);
+                context.say("stopped; what was stored is there again next time");
                 return Ok(ExitCode::from(ErrorKind::Stopped.exit_code()));
             }
             happening = happenings.recv() => {
@@ -171,6 +187,58 @@ async fn watch_on(
             }
         }
     }
+}
+
+/// The first words a newcomer needs: how to talk, each line to be pasted into another terminal.
+fn welcome(context: &Context, session: &Session) {
+    if context.global.json {
+        return;
+    }
+    let connect = format!("msgai connect --local{}", chosen(context));
+    let stack = &session.loaded.stack;
+    let text = if stack.auth.is_some() {
+        format!("talk, in another terminal:\n  {connect} --token TOKEN")
+    } else {
+        let (group, say) = if by_group(stack) {
+            (" --group friends", "/group friends hello")
+        } else {
+            ("", "/to bob hello")
+        };
+        format!(
+            "talk, in two other terminals:\n  {connect} --user bob{group}\n  \
+             {connect} --user alice{group}\nand type there: {say}"
+        )
+    };
+    context.say(&text);
+    context.say("a saved change is deployed at once; Ctrl-C ends");
+}
+
+/// The flags that chose this stack, for another command line.
+fn chosen(context: &Context) -> String {
+    let mut flags = String::new();
+    if let Some(file) = &context.global.file {
+        flags.push_str(&format!(" -f {}", file.display()));
+    }
+    if let Some(environment) = &context.global.environment {
+        flags.push_str(&format!(" -e {environment}"));
+    }
+    flags
+}
+
+/// People are found by their group, and not by their own id.
+fn by_group(stack: &Stack) -> bool {
+    let by = |wanted: &str| {
+        let mut indexes = stack.tables.values().flat_map(|t| t.indexes.values());
+        indexes.any(|index| index.key().name() == wanted)
+    };
+    by("groupId") && !by("userId")
+}
+
+/// As a person in the current folder says it.
+fn short(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = path.strip_prefix(here).unwrap_or(path);
+    path.display().to_string()
 }
 
 async fn settle(changes: &mut mpsc::UnboundedReceiver<PathBuf>) {
@@ -195,27 +263,29 @@ async fn again(
     stop: &watch::Receiver<bool>,
 ) -> Session {
     let begun = Instant::now();
-    context.say(&format!("{} changed", path.display()));
+    if !context.global.json {
+        context.say(&format!("{} changed", short(path)));
+    }
     let next = match renewed(context, &session).await {
         Ok(next) => next,
         Err(error) => {
-            context.warn(&super::shown(&error, context.look_err));
+            context.fail(&error);
             return session;
         }
     };
     match deploy(context, args, &next, stop).await {
         Ok(facts) => {
-            finish(context, &next, &facts, begun).unwrap_or_else(|error| {
-                context.warn(&super::shown(&error, context.look_err));
-            });
-            context.say(&format!(
-                "live after {:.1} s",
-                begun.elapsed().as_secs_f64()
-            ));
+            if let Err(error) = finish(context, &next, &facts, begun) {
+                context.fail(&error);
+            }
+            if !context.global.json {
+                let took = begun.elapsed().as_secs_f64();
+                context.say(&format!("live after {took:.1} s"));
+            }
             next
         }
         Err(error) => {
-            context.warn(&super::shown(&error, context.look_err));
+            context.fail(&error);
             session
         }
     }
@@ -289,8 +359,56 @@ fn sources(session: &Session) -> Vec<PathBuf> {
 
 fn tell(context: &Context, happening: &Happening) {
     let detail = matches!(happening, Happening::Call { .. } | Happening::Log { .. });
-    if !detail || context.global.verbose {
+    if detail && !context.global.verbose {
+        return;
+    }
+    if context.global.json {
+        context.say_json(of_happening(happening));
+    } else {
         context.say(&happening.to_string());
+    }
+}
+
+fn of_happening(happening: &Happening) -> Value {
+    let ms = |took: &Duration| took.as_secs_f64() * 1000.0;
+    match happening {
+        Happening::Call {
+            service,
+            operation,
+            status,
+            took,
+        } => json!({
+            "type": "call", "service": service, "operation": operation, "status": status,
+            "milliseconds": ms(took),
+        }),
+        Happening::Connected {
+            connection_id,
+            query,
+        } => json!({ "type": "connected", "connection": connection_id, "query": query }),
+        Happening::Event {
+            connection_id,
+            route_key,
+            function,
+            status,
+            took,
+        } => json!({
+            "type": "event", "connection": connection_id, "route": route_key,
+            "function": function, "status": status, "milliseconds": ms(took),
+        }),
+        Happening::Refused {
+            connection_id,
+            message,
+        } => json!({ "type": "refused", "connection": connection_id, "message": message }),
+        Happening::Disconnected {
+            connection_id,
+            code,
+            reason,
+        } => json!({
+            "type": "disconnected", "connection": connection_id, "code": code, "reason": reason,
+        }),
+        Happening::Log { function, line } => {
+            json!({ "type": "log", "function": function, "line": line })
+        }
     }
 }
 
@@ -332,7 +450,7 @@ async fn converse(
         .await
         .map_err(|error| Error::failed(format!("{name}: {error}")))?;
     if context.global.json {
-        context.say_json(serde_json::json!({
+        context.say_json(json!({
             "type": "played",
             "version": 1,
             "connections": summary.connections,

@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use serde_json::Value;
+
 use super::Context;
 use super::session::Session;
 use crate::cli::Diff;
 use crate::error::Error;
 use crate::plan::Plan;
+use crate::plan::render::kept_line;
 
 /// There are changes, and the caller wanted to know.
 const CHANGES: u8 = 2;
@@ -15,14 +18,15 @@ const CHANGES: u8 = 2;
 pub(crate) async fn run(context: &Context, args: &Diff) -> Result<ExitCode, Error> {
     let begun = Instant::now();
     let session = Session::open(context).await?;
+    context.warnings(&session.loaded);
     let plan = session.planned(context, &args.code).await?;
     notes(context, &plan);
     if context.global.json {
-        context.say_json(plan.json());
+        context.say_json(with_warnings(&session, &plan));
     } else if args.markdown {
         context.print(&plan.markdown());
     } else if plan.is_empty() {
-        context.print(&up_to_date(&plan, begun));
+        context.print(&up_to_date(context, &plan, begun));
     } else {
         context.print(&plan.text(context.look));
     }
@@ -39,6 +43,13 @@ pub(crate) async fn run(context: &Context, args: &Diff) -> Result<ExitCode, Erro
     })
 }
 
+/// The plan as JSON, and what the stack file is warned of.
+pub(crate) fn with_warnings(session: &Session, plan: &Plan) -> Value {
+    let mut value = plan.json();
+    value["warnings"] = crate::stack::to_json(&session.loaded.warnings);
+    value
+}
+
 /// What could not be looked at.
 pub(crate) fn notes(context: &Context, plan: &Plan) {
     if !context.global.json {
@@ -49,12 +60,10 @@ pub(crate) fn notes(context: &Context, plan: &Plan) {
 }
 
 /// The one line of an empty plan.
-pub(crate) fn up_to_date(plan: &Plan, begun: Instant) -> String {
+pub(crate) fn up_to_date(context: &Context, plan: &Plan, begun: Instant) -> String {
     let mut out = String::new();
     for id in &plan.kept {
-        out.push_str(&format!(
-            "  = {id}  no longer declared; its items are kept\n"
-        ));
+        out.push_str(&format!("{}\n", kept_line(id, context.look)));
     }
     out.push_str(&format!(
         "{} ({:.1} s)\n",

@@ -22,7 +22,10 @@ pub(crate) fn run(context: &Context, args: &Init) -> Result<ExitCode, Error> {
         TemplateKind::Direct => Template::Direct,
         TemplateKind::Group => Template::Group,
     };
-    let path = args.dir.join(FILE);
+    let path = match args.dir.as_os_str().to_str() {
+        Some("." | "./") => FILE.into(),
+        _ => args.dir.join(FILE),
+    };
     // Only where there is none: a stack file is the user's work.
     let made = std::fs::File::options()
         .write(true)
@@ -41,9 +44,15 @@ pub(crate) fn run(context: &Context, args: &Init) -> Result<ExitCode, Error> {
         context.say_json(serde_json::json!({ "type": "init", "version": 1, "file": path }));
     } else {
         context.say(&format!("wrote {}", path.display()));
-        context.say(
-            "next: `msgai dev` runs it on this machine, `msgai diff` shows what a deploy makes",
-        );
+        let elsewhere = args.dir.as_os_str() != ".";
+        let enter = if elsewhere {
+            format!("`cd {}`, then ", args.dir.display())
+        } else {
+            String::new()
+        };
+        context.say(&format!(
+            "next: {enter}`msgai dev` runs it on this machine, `msgai diff` shows what a deploy makes"
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! The local cloud that a command uses: the one that `dev` runs, or the same state in this process.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
@@ -70,29 +70,28 @@ fn of_io(what: &str, error: &io::Error) -> Error {
 /// The local cloud of the stack file in this folder.
 pub(crate) async fn reach(folder: &Path, region: Option<&str>) -> Result<Local, Error> {
     let dir = state(folder)?;
-    match lock(&dir)? {
-        Some(lock) => {
-            let options = options(dir, 0, region, Realism::INSTANT);
-            let region = options.region.clone();
-            let cloud = LocalCloud::start(options)
-                .await
-                .map_err(|error| of_io("the local cloud does not start", &error))?;
-            Ok(Local::Here {
-                cloud,
-                region,
-                _lock: lock,
-            })
-        }
-        None => {
-            let text = std::fs::read_to_string(dir.join("endpoint")).map_err(|error| {
-                of_io("the running local cloud does not say where it is", &error)
-            })?;
-            let (endpoint, region) = text.trim().split_once(' ').unwrap_or((text.trim(), REGION));
-            Ok(Local::Running {
-                endpoint: endpoint.to_owned(),
-                region: region.to_owned(),
-            })
-        }
+    if let Some(lock) = lock(&dir)? {
+        let options = options(dir, 0, region, Realism::INSTANT);
+        let region = options.region.clone();
+        let cloud = LocalCloud::start(options)
+            .await
+            .map_err(|error| of_io("the local cloud does not start", &error))?;
+        cloud
+            .grant_api_logs()
+            .map_err(|error| of_io("the local account is not ready", &error))?;
+        Ok(Local::Here {
+            cloud,
+            region,
+            _lock: lock,
+        })
+    } else {
+        let text = std::fs::read_to_string(dir.join("endpoint"))
+            .map_err(|error| of_io("the running local cloud does not say where it is", &error))?;
+        let (endpoint, region) = text.trim().split_once(' ').unwrap_or((text.trim(), REGION));
+        Ok(Local::Running {
+            endpoint: endpoint.to_owned(),
+            region: region.to_owned(),
+        })
     }
 }
 
@@ -117,6 +116,7 @@ pub(crate) fn options(dir: PathBuf, port: u16, region: Option<&str>, realism: Re
 pub(crate) fn lock(dir: &Path) -> Result<Option<Lock>, Error> {
     std::fs::create_dir_all(dir)
         .map_err(|e| of_io(&format!("cannot make {}", dir.display()), &e))?;
+    ignore(dir);
     let path = dir.join("lock");
     let file = File::options()
         .create(true)
@@ -131,6 +131,18 @@ pub(crate) fn lock(dir: &Path) -> Result<Option<Lock>, Error> {
         })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(e)) => Err(of_io(&format!("cannot lock {}", path.display()), &e)),
+    }
+}
+
+/// What a local cloud stores is nobody's to commit. Where this cannot be said, nothing else is wrong.
+fn ignore(dir: &Path) {
+    let Some(parent) = dir.parent() else { return };
+    let file = File::options()
+        .write(true)
+        .create_new(true)
+        .open(parent.join(".gitignore"));
+    if let Ok(mut file) = file {
+        file.write_all(b"*\n").ok();
     }
 }
 

@@ -26,10 +26,12 @@ use serde_json::{Value, json};
 use crate::cli::{Cli, Command, Global, When};
 use crate::error::{Error, ErrorKind};
 use crate::plan::render::Look;
+use crate::plan::wrap::wrap;
 use crate::report::Reporter;
 use crate::report::json::Json;
 use crate::report::lines::Lines;
 use crate::report::terminal::Terminal;
+use crate::stack::Loaded;
 
 /// What every verb gets: the global flags, and how to show things.
 pub(crate) struct Context {
@@ -42,11 +44,13 @@ pub(crate) struct Context {
     pub(crate) can_ask: bool,
     /// stderr is a terminal that can be drawn on.
     pub(crate) can_draw: bool,
+    /// How wide stderr is, where it is a terminal.
+    width: Option<usize>,
 }
 
 /// Runs the command that was parsed.
 pub fn run(cli: Cli) -> ExitCode {
-    let context = Context::new(cli.global);
+    let context = Context::new(cli.global.settled());
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -76,30 +80,52 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
         Command::Status(args) => status::run(context, &args).await,
         Command::Destroy(args) => destroy::run(context, &args).await,
         Command::Outputs(args) => outputs::run(context, &args).await,
-        Command::Dev(args) => dev::run(context, &args).await,
+        Command::Dev(args) => Box::pin(dev::run(context, &args)).await,
         Command::Connect(args) => connect::run(context, &args).await,
         Command::Schema => {
             context.print(&crate::stack::schema_text());
             Ok(ExitCode::SUCCESS)
         }
         Command::Version => {
-            context.print(&version());
+            version(context);
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-fn version() -> String {
-    let handlers = if cfg!(feature = "embedded-handlers") {
+fn version(context: &Context) {
+    let number = env!("CARGO_PKG_VERSION");
+    let inside = cfg!(feature = "embedded-handlers");
+    if context.global.json {
+        context.say_json(json!({
+            "type": "version",
+            "version": 1,
+            "msgai": number,
+            "handlers_inside": inside,
+        }));
+        return;
+    }
+    let handlers = if inside {
         "handlers inside"
     } else {
         "handlers built from the source checkout, or given with --handlers-zip"
     };
-    format!("msgai {} ({handlers})\n", env!("CARGO_PKG_VERSION"))
+    context.print(&format!("msgai {number} ({handlers})\n"));
 }
 
 /// A command line that clap does not take, or a question that it answers itself.
 pub fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && wants_json() {
+        let text = error.to_string();
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let mut lines = lines.map(|line| line.trim().trim_start_matches("error: "));
+        let mut object = Error::usage(lines.next().unwrap_or_default())
+            .hint("`msgai help` lists the commands, `msgai help COMMAND` its flags")
+            .json();
+        object["at"] = json!(now());
+        writeln!(std::io::stdout(), "{object}").ok();
+        return ExitCode::from(ErrorKind::Usage.exit_code());
+    }
     // Where the pipe is closed nobody reads.
     error.print().ok();
     if error.use_stderr() {
@@ -107,6 +133,16 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     } else {
         ExitCode::SUCCESS
     }
+}
+
+/// Whether errors are for a program, when the command line could not be read.
+fn wants_json() -> bool {
+    let variable = environment("MSGAI_JSON").unwrap_or_default();
+    let said = !matches!(
+        variable.to_ascii_lowercase().as_str(),
+        "" | "0" | "f" | "false" | "n" | "no" | "off"
+    );
+    said || std::env::args_os().any(|word| word == "--json")
 }
 
 impl Context {
@@ -132,11 +168,17 @@ impl Context {
             },
             can_ask: std::io::stdin().is_terminal() && err_is_terminal,
             can_draw: err_is_terminal && !plain,
+            width: terminal_size::terminal_size_of(std::io::stderr())
+                .map(|(terminal_size::Width(columns), _)| usize::from(columns)),
             global,
         }
     }
 
     /// Data: to stdout, as it is.
+    #[expect(
+        clippy::unused_self,
+        reason = "where things go is the context's to say"
+    )]
     pub(crate) fn print(&self, text: &str) {
         let mut out = std::io::stdout().lock();
         // A closed pipe is how `| head` says that it has seen enough.
@@ -164,19 +206,37 @@ impl Context {
     }
 
     /// To stderr, quiet or not.
+    #[expect(
+        clippy::unused_self,
+        reason = "where things go is the context's to say"
+    )]
     pub(crate) fn warn(&self, text: &str) {
+        let text = match self.width {
+            Some(width) => wrap(text, width),
+            None => text.to_owned(),
+        };
         writeln!(std::io::stderr(), "{text}").ok();
+    }
+
+    /// What the file itself is warned of, with the lines in question for who checks it.
+    pub(crate) fn warnings(&self, loaded: &Loaded) {
+        if self.global.json {
+            return;
+        }
+        let colour = self.look_err.colour;
+        let text = if self.global.verbose {
+            loaded.render_warnings(colour)
+        } else {
+            loaded.brief_warnings(colour)
+        };
+        if !text.is_empty() {
+            self.say(text.trim_end());
+        }
     }
 
     fn fail(&self, error: &Error) -> ExitCode {
         if self.global.json {
-            self.say_json(json!({
-                "type": "error",
-                "version": 1,
-                "kind": error.kind.word(),
-                "message": error.message,
-                "hints": error.hints,
-            }));
+            self.say_json(error.json());
         } else {
             self.warn(&shown(error, self.look_err));
         }
@@ -190,7 +250,7 @@ impl Context {
         } else if self.global.quiet {
             Box::new(Lines::new(std::io::sink()))
         } else if self.can_draw {
-            Box::new(Terminal::new(self.look_err))
+            Box::new(Terminal::new(self.look_err, self.width))
         } else {
             Box::new(Lines::new(std::io::stderr()))
         }
@@ -248,7 +308,7 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 /// An error with colour where there may be some.
 fn shown(error: &Error, look: Look) -> String {
     let text = error.to_string();
-    if error.verbatim {
+    if error.verbatim.is_some() {
         return text;
     }
     let head = look.of_symbol("-", "error:");

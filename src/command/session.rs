@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::local::{self, Local};
 use super::{Context, environment};
-use crate::cli::{Code, Global};
+use crate::cli::Code;
 use crate::cloud::{Cloud, CloudError, Fault, Target};
 use crate::describe::{self, Address, Artifacts, Site};
 use crate::error::{Error, ErrorKind};
@@ -15,7 +15,7 @@ use crate::package::Arch;
 use crate::plan::guard::Consent;
 use crate::plan::{Plan, plan};
 use crate::resource::{Desired, Scope};
-use crate::stack::{self, Architecture, Loaded};
+use crate::stack::{self, Architecture, Loaded, Severity};
 
 /// A stack file and the cloud that it is for.
 pub(crate) struct Session {
@@ -39,8 +39,16 @@ pub(crate) fn load(context: &Context) -> Result<Loaded, Error> {
 }
 
 fn problems_error(context: &Context, problems: &stack::Problems) -> Error {
-    let mut error = Error::failed(problems.render(context.look_err.colour).trim_end());
-    error.verbatim = true;
+    let errors = problems.all.iter();
+    let mut errors = errors.filter(|problem| problem.severity == Severity::Error);
+    let message = match (errors.next(), errors.count()) {
+        (Some(only), 0) => only.message.clone(),
+        (_, rest) => format!("the stack file has {} problems", rest + 1),
+    };
+    let mut error =
+        Error::failed(message).details(serde_json::json!({ "problems": problems.to_json() }));
+    let text = problems.render(context.look_err.colour);
+    error.verbatim = Some(text.trim_end().to_owned());
     error
 }
 
@@ -70,19 +78,13 @@ pub(crate) fn folder(file: &Path) -> PathBuf {
     }
 }
 
-/// The Region that a flag or the environment names, or else the file; the same for AWS, for `dev` and for `--local`.
-pub(crate) fn region<'a>(global: &'a Global, loaded: &'a Loaded) -> Option<&'a str> {
-    let named = global.region.as_deref();
-    named.or(loaded.stack.region.as_deref())
-}
-
 impl Session {
     /// Loads the file and finds out where it is for: AWS, an endpoint, or the local cloud.
     pub(crate) async fn open(context: &Context) -> Result<Self, Error> {
         let loaded = load(context)?;
-        context.warnings(&loaded);
         let local = if context.global.local {
-            let region = region(&context.global, &loaded);
+            let named = context.global.region.as_deref();
+            let region = named.or(loaded.stack.region.as_deref());
             Some(local::reach(&folder(&loaded.file), region).await?)
         } else {
             None
@@ -100,19 +102,27 @@ impl Session {
         let target = match &local {
             Some(local) => Target {
                 profile: None,
+                profile_first: false,
                 region: Some(local.region().to_owned()),
                 endpoint: Some(local.endpoint()),
                 local: true,
             },
             None => Target {
                 profile: global.profile.clone(),
-                region: region(global, &loaded).map(str::to_owned),
+                profile_first: global.profile_is_flag,
+                region: global
+                    .region
+                    .clone()
+                    .or_else(|| loaded.stack.region.clone()),
                 endpoint: global.endpoint_url.clone(),
                 local: false,
             },
         };
         let cloud = Cloud::open(&target).await.map_err(of_cloud)?;
-        let place = cloud.place().await.map_err(of_cloud)?;
+        let place = cloud
+            .place()
+            .await
+            .map_err(|error| of_first_call(error, &target))?;
         let address = match (&local, &target.endpoint) {
             (Some(local), _) => Address::Stage(websocket(&local.address())),
             (None, Some(endpoint)) => Address::Path(websocket(endpoint)),
@@ -158,6 +168,11 @@ impl Session {
         self.local.is_some()
     }
 
+    /// The local cloud is in this process, and ends with it.
+    pub(crate) fn serves_only_now(&self) -> bool {
+        matches!(self.local, Some(Local::Here { .. }))
+    }
+
     pub(crate) fn describe(&self, artifacts: &Artifacts) -> Desired {
         describe::describe(
             &self.loaded.stack,
@@ -200,6 +215,10 @@ fn websocket(endpoint: &str) -> String {
 }
 
 /// A cloud's error as a person meets it.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that `map_err` takes"
+)]
 pub(crate) fn of_cloud(error: CloudError) -> Error {
     let kind = match error.fault {
         Fault::Denied => ErrorKind::Refused,
@@ -217,6 +236,24 @@ pub(crate) fn of_cloud(error: CloudError) -> Error {
     Error::new(kind, message).hints(error.hint())
 }
 
+/// The first call also shows whether there is anybody to call, and who calls.
+fn of_first_call(error: CloudError, target: &Target) -> Error {
+    let (fault, reason) = (error.fault, error.message.clone());
+    let mut shown = of_cloud(error);
+    match (fault, &target.profile) {
+        (Fault::Unreachable, _) => {
+            let whom = target.endpoint.as_deref().unwrap_or("AWS");
+            shown.message = format!("cannot reach {whom}: {reason}");
+        }
+        (Fault::Credentials, Some(profile)) if target.profile_first => {
+            shown.message = format!("profile `{profile}` gives no credentials: {reason}");
+            shown.hints = vec!["`aws configure list-profiles` says which there are".to_owned()];
+        }
+        _ => {}
+    }
+    shown
+}
+
 /// Refuses a plan whose dangers nobody has consented to.
 pub(crate) fn guard(plan: &Plan, consents: &[Consent]) -> Result<(), Error> {
     let refused: Vec<_> = plan
@@ -227,13 +264,11 @@ pub(crate) fn guard(plan: &Plan, consents: &[Consent]) -> Result<(), Error> {
     let Some((first, rest)) = refused.split_first() else {
         return Ok(());
     };
-    let mut message = first.to_string();
-    for danger in rest {
-        message.push_str(&format!("\nerror: {danger}"));
-    }
     let mut hints: Vec<String> = refused.iter().map(|danger| danger.hint()).collect();
     hints.dedup();
-    Err(Error::refused(message).hints(hints))
+    let mut error = Error::refused(first.to_string()).hints(hints);
+    error.also = rest.iter().map(ToString::to_string).collect();
+    Err(error.details(serde_json::json!({ "dangers": refused })))
 }
 
 /// Turns true at the first SIGINT or SIGTERM; the second ends the process at once.
@@ -270,37 +305,4 @@ async fn interrupted() {
 #[cfg(not(unix))]
 async fn interrupted() {
     drop(tokio::signal::ctrl_c().await);
-}
-
-impl Context {
-    pub(crate) fn warnings(&self, loaded: &Loaded) {
-        if !self.global.json {
-            let text = loaded.render_warnings(self.look_err.colour);
-            if !text.trim().is_empty() {
-                self.say(text.trim_end());
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::*;
-    use crate::cli::Cli;
-
-    #[test]
-    fn a_flag_names_the_region_before_the_file_does() {
-        let text = "name: chat\nregion: us-east-1\napi: { stage: s, routes: { $connect: f } }\n\
-                    functions: { f: { source: f.zip, runtime: provided.al2023 } }\n";
-        let loaded = stack::load_text(text, "stack.yaml", None, &|_| None).unwrap();
-        let flag = Cli::parse_from(["msgai", "--region", "eu-west-1", "schema"]).global;
-        assert_eq!(region(&flag, &loaded), Some("eu-west-1"));
-        let none = Global {
-            region: None,
-            ..flag
-        };
-        assert_eq!(region(&none, &loaded), Some("us-east-1"));
-    }
 }

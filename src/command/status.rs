@@ -14,6 +14,7 @@ use crate::describe::{Artifacts, assume_code};
 use crate::error::Error;
 use crate::names::ResourceId;
 use crate::observe::Observed;
+use crate::plan::wrap::{COLUMNS, wrap};
 use crate::plan::{Action, Plan};
 
 pub(crate) async fn run(context: &Context, args: &Status) -> Result<ExitCode, Error> {
@@ -64,6 +65,9 @@ async fn once(context: &Context, session: &Session, watch: bool) -> Result<(), E
     }
     out.push('\n');
     out.push_str(&summary(&rows));
+    if let Some(next) = next_step(&rows) {
+        out.push_str(&format!("{next}\n"));
+    }
     if let Some(outputs) = outputs {
         out.push_str(&format!("{}\n", outputs.url));
     }
@@ -135,10 +139,8 @@ impl Row {
         let id = self.id.to_string();
         let pad = " ".repeat(width.saturating_sub(id.chars().count()));
         let detail = context.look.faint(&self.detail);
-        format!("  {head} {id}{pad}  {:<9}  {detail}", self.standing.word())
-            .trim_end()
-            .to_owned()
-            + "\n"
+        let line = format!("  {head} {id}{pad}  {:<9}  {detail}", self.standing.word());
+        wrap(line.trim_end(), COLUMNS) + "\n"
     }
 }
 
@@ -193,6 +195,20 @@ fn row(id: &ResourceId, plan: &Plan, planned: &Value, observed: &Observed) -> Ro
             .join("; "),
         differences,
     }
+}
+
+/// What a person does about it.
+fn next_step(rows: &[Row]) -> Option<&'static str> {
+    let is = |row: &Row, all: &[Standing]| all.contains(&row.standing);
+    if rows
+        .iter()
+        .all(|row| is(row, &[Standing::Missing, Standing::Kept]))
+    {
+        return Some("nothing is deployed here; `msgai deploy` makes it");
+    }
+    let off = [Standing::Missing, Standing::Drifted, Standing::Leftover];
+    let some = rows.iter().any(|row| is(row, &off));
+    some.then_some("`msgai diff` shows what a deploy would change")
 }
 
 fn summary(rows: &[Row]) -> String {

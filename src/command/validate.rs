@@ -15,7 +15,10 @@ pub(crate) async fn run(context: &Context, args: &Validate) -> Result<ExitCode, 
         return online(context).await;
     }
     let loaded = session::load(context)?;
-    context.warnings(&loaded);
+    let text = loaded.render_warnings(context.look_err.colour);
+    if !context.global.json && !text.is_empty() {
+        context.say(text.trim_end());
+    }
     report(context, &loaded, None);
     Ok(ExitCode::SUCCESS)
 }
@@ -34,13 +37,18 @@ fn report(context: &Context, loaded: &crate::stack::Loaded, place: Option<&str>)
     let stack = &loaded.stack;
     let place = place.map(|place| format!(", {place}")).unwrap_or_default();
     context.print(&format!(
-        "{} is valid: stack {} with {} tables, {} functions, {} routes{place}\n",
+        "{} is valid: stack {} with {}, {}, {}{place}\n",
         loaded.file.display(),
         stack.id(),
-        stack.tables.len(),
-        stack.functions.len(),
-        stack.api.routes.len(),
+        count(stack.tables.len(), "table"),
+        count(stack.functions.len(), "function"),
+        count(stack.api.routes.len(), "route"),
     ));
+}
+
+fn count(number: usize, of: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {of}{plural}")
 }
 
 /// Identity, account and Region come with the session; then names and used tables are looked at.

@@ -40,7 +40,7 @@ impl Describing<'_> {
         let seconds = def
             .timeout
             .as_ref()
-            .and_then(|t| t.duration())
+            .and_then(super::super::stack::Span::duration)
             .map(|t| t.as_secs());
         Function {
             description: def.description.clone().unwrap_or_default(),

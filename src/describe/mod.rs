@@ -128,6 +128,19 @@ pub fn scope(stack: &Stack, desired: &Desired, place: &Place) -> Scope {
         place: place.clone(),
         wanted: desired.resources.keys().cloned().collect(),
         referenced: desired.referenced.keys().cloned().collect(),
+        managed_keys: desired
+            .resources
+            .values()
+            .filter_map(wants_managed_key)
+            .collect(),
+        access_logs: stack.api.logs.is_some(),
+    }
+}
+
+fn wants_managed_key(resource: &Resource) -> Option<String> {
+    match resource {
+        Resource::Table(table) if table.encryption == "aws-managed" => Some(table.name.clone()),
+        _ => None,
     }
 }
 
@@ -145,7 +158,7 @@ pub fn assume_code(desired: &mut Desired, observed: &Observed) {
             .get(&id)
             .and_then(|found| found.settings["code"].as_str());
         if let Some(sha256) = code {
-            function.code.sha256 = sha256.to_owned();
+            sha256.clone_into(&mut function.code.sha256);
         }
     }
 }

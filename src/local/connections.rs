@@ -15,7 +15,7 @@ use axum::routing::any;
 use serde_json::{Map, json};
 
 use super::refusal::Refusal;
-use super::websocket::{Address, Connection, Unsent};
+use super::websocket::{Address, Connection, Unsent, apis_with_stage, served};
 use super::{World, ids, wire};
 
 const MESSAGE_LIMIT: usize = 128 * 1024;
@@ -104,8 +104,8 @@ fn find(
     id: &str,
 ) -> Result<Arc<Connection>, Refusal> {
     let known = match (api_id, stage) {
-        (Some(api), Some(stage)) => world.sockets.served(world, api, stage).is_some(),
-        (None, Some(stage)) => !world.sockets.apis_with_stage(world, stage).is_empty(),
+        (Some(api), Some(stage)) => served(world, api, stage).is_some(),
+        (None, Some(stage)) => !apis_with_stage(world, stage).is_empty(),
         _ => true,
     };
     if !known {

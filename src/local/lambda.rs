@@ -10,6 +10,7 @@ mod code;
 mod functions;
 mod invoke;
 mod policy;
+mod settings;
 mod state;
 #[cfg(test)]
 mod tests;

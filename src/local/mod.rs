@@ -18,7 +18,6 @@ mod pace;
 pub(crate) mod refusal;
 mod runtime;
 mod selection;
-mod service;
 pub(crate) mod store;
 mod sts;
 mod tagging;
@@ -252,10 +251,10 @@ impl World {
         })
     }
 
-    /// Ends what lives outside of requests: open sockets, and log lines not yet on disk.
+    /// Ends what lives outside of requests: functions' processes, open sockets, and log lines not yet on disk.
     fn close(&self) {
-        self.sockets.close_all();
         self.lambda.close();
+        self.sockets.close_all();
         self.logs.flush(&self.store);
     }
 
@@ -307,6 +306,12 @@ impl LocalCloud {
     /// Where every service listens: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Gives the account a role for API Gateway's logs when it has none. On AWS that is an administrator's, once
+    /// for each account and Region; a laptop has no administrator.
+    pub fn grant_api_logs(&self) -> io::Result<()> {
+        apigateway::account::grant(&self.world).map_err(|refusal| io::Error::other(refusal.message))
     }
 
     /// What happens from now on; a watcher that falls far behind loses the oldest.

@@ -6,6 +6,7 @@
 
 mod desk;
 mod environment;
+mod pipes;
 mod record;
 #[cfg(test)]
 mod tests;

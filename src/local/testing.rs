@@ -18,14 +18,13 @@ use zip::write::SimpleFileOptions;
 
 use super::apigateway::{Served, ServedRoute};
 use super::clock::Clock;
-use super::lambda;
-use super::websocket;
-use super::{Options, Realism, World, connections, iam};
+use super::{Options, Realism, World, connections, iam, lambda, logs, websocket};
 
 pub(crate) const API: &str = "a1b2c3d4e5";
 pub(crate) const STAGE: &str = "prod";
 pub(crate) const ROLE: &str = "arn:aws:iam::000000000000:role/msgai/chat/live";
 pub(crate) const START: Duration = Duration::from_secs(1_700_000_000);
+const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
 const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKID/20231114/us-east-1/execute-api/aws4_request, SignedHeaders=host, Signature=0";
 
 pub(crate) fn world(clock: Clock, realism: Realism, dir: Option<&Path>) -> Arc<World> {
@@ -37,37 +36,29 @@ pub(crate) fn world(clock: Clock, realism: Realism, dir: Option<&Path>) -> Arc<W
         clock,
     };
     let world = World::open(options).unwrap();
-    trust(&world);
-    Arc::new(world)
-}
-
-/// Makes [`ROLE`], as old as the epoch, unless an earlier life of the same folder did.
-fn trust(world: &World) {
-    if world.iam.has_role(ROLE) {
-        return;
+    if !world.iam.has_role(ROLE) {
+        let role = [
+            ("RoleName", "live"),
+            ("Path", "/msgai/chat/"),
+            ("AssumeRolePolicyDocument", TRUST),
+        ];
+        let role = role.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        iam::answer(&world, "CreateRole", &role.into()).unwrap();
     }
-    let trust = json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Effect": "Allow",
-            "Principal": { "Service": "lambda.amazonaws.com" },
-            "Action": "sts:AssumeRole",
-        }],
-    });
-    let parameters = [
-        ("RoleName", "live".to_owned()),
-        ("Path", "/msgai/chat/".to_owned()),
-        ("AssumeRolePolicyDocument", trust.to_string()),
-    ];
-    let parameters = parameters
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-    iam::answer(world, "CreateRole", &parameters).unwrap();
+    Arc::new(world)
 }
 
 /// What was written to a log group, in the order it came.
 pub(crate) fn logged(world: &World, group: &str) -> Vec<String> {
-    world.logs.lines(group)
+    let input = json!({ "logGroupName": group }).to_string();
+    let Ok(found) = logs::answer(world, "FilterLogEvents", input.as_bytes()) else {
+        return Vec::new();
+    };
+    let found = found.body.unwrap_or_default();
+    let events = found["events"].as_array().into_iter().flatten();
+    events
+        .map(|event| event["message"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 /// A served world; it ends with its value.

@@ -159,27 +159,6 @@ impl Sockets {
         connection.is_open().then(|| Arc::clone(connection))
     }
 
-    /// What a stage serves at this moment; `None` is a 403 at the handshake.
-    pub(crate) fn served(&self, world: &World, api_id: &str, stage: &str) -> Option<Served> {
-        #[cfg(test)]
-        if let Some(served) = self
-            .staged(|s| s.api_id == api_id && s.stage == stage)
-            .pop()
-        {
-            return Some(served);
-        }
-        world.apigateway.served(api_id, stage)
-    }
-
-    /// The APIs that have a stage of this name.
-    pub(crate) fn apis_with_stage(&self, world: &World, stage: &str) -> Vec<String> {
-        #[cfg(test)]
-        if let staged @ [_, ..] = self.staged(|s| s.stage == stage).as_slice() {
-            return staged.iter().map(|s| s.api_id.clone()).collect();
-        }
-        world.apigateway.apis_with_stage(stage)
-    }
-
     #[cfg(test)]
     fn staged(&self, wanted: impl Fn(&Served) -> bool) -> Vec<Served> {
         let staged = locked(&self.staged);
@@ -209,7 +188,8 @@ impl Sockets {
         self.close_where(|_| true);
     }
 
-    /// Who is connected, for those who look on.
+    /// Who is connected.
+    #[cfg(test)]
     pub(crate) fn callers(&self) -> Vec<Caller> {
         locked(&self.open)
             .values()
@@ -241,6 +221,28 @@ impl Sockets {
     fn admits(&self, world: &World, served: &Served, route_key: &str) -> bool {
         self.throttles.admits(world, served, route_key)
     }
+}
+
+/// What a stage serves at this moment; `None` is a 403 at the handshake.
+pub(crate) fn served(world: &World, api_id: &str, stage: &str) -> Option<Served> {
+    #[cfg(test)]
+    if let Some(served) = world
+        .sockets
+        .staged(|s| s.api_id == api_id && s.stage == stage)
+        .pop()
+    {
+        return Some(served);
+    }
+    world.apigateway.served(api_id, stage)
+}
+
+/// The APIs that have a stage of this name.
+pub(crate) fn apis_with_stage(world: &World, stage: &str) -> Vec<String> {
+    #[cfg(test)]
+    if let staged @ [_, ..] = world.sockets.staged(|s| s.stage == stage).as_slice() {
+        return staged.iter().map(|s| s.api_id.clone()).collect();
+    }
+    world.apigateway.apis_with_stage(stage)
 }
 
 /// The paths under which a socket can be opened.

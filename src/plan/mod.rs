@@ -9,6 +9,7 @@ mod order;
 pub mod render;
 #[cfg(test)]
 mod tests;
+pub mod wrap;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 
+use super::wrap::{COLUMNS, seen, wrap};
 use super::{Action, Change, Plan};
-use crate::names::Kind;
+use crate::names::{Kind, ResourceId};
 use crate::resource::Difference;
 use crate::resource::text::{PENDING, SECRET};
 
@@ -64,8 +65,7 @@ impl Plan {
             out.push_str(&lines(change, look));
         }
         for id in &self.kept {
-            let why = look.faint("no longer declared; its items are kept");
-            writeln!(out, "  = {id}  {why}").ok();
+            writeln!(out, "{}", kept_line(id, look)).ok();
         }
         if !self.changes.is_empty() || !self.kept.is_empty() {
             out.push('\n');
@@ -127,11 +127,7 @@ impl Plan {
             .ok();
         }
         for id in &self.kept {
-            writeln!(
-                out,
-                "| `=` | `{id}` | no longer declared; its items are kept |"
-            )
-            .ok();
+            writeln!(out, "| `=` | `{id}` | {} |", stays(id.kind)).ok();
         }
         writeln!(out, "\n{}", self.summary()).ok();
         out
@@ -163,6 +159,18 @@ impl Plan {
             "dangers": dangers,
             "notes": self.notes,
         })
+    }
+}
+
+/// What stays although nothing declares it, or although the stack goes.
+pub fn kept_line(id: &ResourceId, look: Look) -> String {
+    format!("  = {id}  {}", look.faint(stays(id.kind)))
+}
+
+fn stays(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Table => "stays, with its items",
+        _ => "stays",
     }
 }
 
@@ -210,26 +218,23 @@ fn lines(change: &Change, look: Look) -> String {
         _ => String::new(),
     };
     let head = look.of_symbol(symbol, &format!("{symbol:>3} {}", change.id));
-    writeln!(out, "{head}{with}").ok();
+    writeln!(out, "{}", wrap(&format!("{head}{with}"), COLUMNS)).ok();
     match &change.action {
         Action::Create(resource) => {
             if let Some(line) = highlights(resource) {
-                writeln!(out, "      {}", look.faint(&line)).ok();
+                let line = format!("      {}", look.faint(&line));
+                writeln!(out, "{}", wrap(&line, COLUMNS)).ok();
             }
         }
         Action::Update { because, .. } => {
             for difference in because {
-                writeln!(out, "      {}", difference_line(difference)).ok();
+                writeln!(out, "{}", difference_lines(difference, "")).ok();
             }
         }
         Action::Replace { because } => {
             for difference in because {
-                writeln!(
-                    out,
-                    "      {} (needs a new one)",
-                    difference_line(difference)
-                )
-                .ok();
+                let lines = difference_lines(difference, " (needs a new one)");
+                writeln!(out, "{lines}").ok();
             }
         }
         Action::Delete { .. } => {}
@@ -250,12 +255,12 @@ fn highlights(resource: &crate::resource::Resource) -> Option<String> {
             Some(parts.join(", "))
         }
         Resource::Function(f) => Some(format!(
-            "{} {}, {} MB, {} s, {:.1} MB zipped",
+            "{} {}, {} MB, {} s, {} zipped",
             f.runtime,
             f.architecture,
             f.memory,
             f.timeout,
-            megabytes(f.code.zip.len())
+            size(f.code.zip.len())
         )),
         Resource::Route(route) => Some(format!("to {}", route.integration)),
         Resource::Stage(stage) => Some(format!(
@@ -266,18 +271,28 @@ fn highlights(resource: &crate::resource::Resource) -> Option<String> {
     }
 }
 
+/// Megabytes with one decimal, or whole kilobytes.
 #[expect(clippy::cast_precision_loss, reason = "a size to one decimal")]
-fn megabytes(bytes: usize) -> f64 {
-    bytes as f64 / 1_000_000.0
+fn size(bytes: usize) -> String {
+    if bytes < 1_000_000 {
+        return format!("{} KB", bytes.div_ceil(1000));
+    }
+    format!("{:.1} MB", bytes as f64 / 1_000_000.0)
 }
 
-fn difference_line(d: &Difference) -> String {
-    format!("{}: {} → {}", d.field, shown(&d.from, d), shown(&d.to, d))
+/// One line, or three where that would be too long: two values under each other are easier to compare, too.
+fn difference_lines(d: &Difference, because: &str) -> String {
+    let (from, to) = (shown(&d.from, d), shown(&d.to, d));
+    let line = format!("      {}: {from} → {to}{because}", d.field);
+    if seen(&line) <= COLUMNS {
+        return line;
+    }
+    format!("      {}:{because}\n        {from}\n      → {to}", d.field)
 }
 
 /// One value on one line; secrets, and whatever an environment held, stay hidden.
 fn shown(value: &Value, difference: &Difference) -> String {
-    const LONGEST: usize = 60;
+    const LONGEST: usize = 400;
     match open(value) {
         Value::Null => "(none)".to_owned(),
         Value::String(text) if text == "(sensitive)" && difference.to.is_string() => {

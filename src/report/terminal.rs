@@ -8,28 +8,35 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{Event, Reporter, seconds};
 use crate::names::ResourceId;
 use crate::plan::render::Look;
+use crate::plan::wrap::wrap;
 
 pub struct Terminal {
     all: MultiProgress,
     whole: Option<ProgressBar>,
     running: BTreeMap<ResourceId, (ProgressBar, &'static str)>,
     look: Look,
+    width: Option<usize>,
 }
 
 impl Terminal {
     /// Draws on stderr.
-    pub fn new(look: Look) -> Self {
+    pub fn new(look: Look, width: Option<usize>) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         Self {
             all,
             whole: None,
             running: BTreeMap::new(),
             look,
+            width,
         }
     }
 
     fn say(&self, text: &str) {
         // Where the terminal has gone there is nobody to tell.
+        let text = match self.width {
+            Some(width) => wrap(text, width),
+            None => text.to_owned(),
+        };
         self.all.println(text).ok();
     }
 

@@ -1,4 +1,4 @@
-//! The WebSocket API. API names are not unique and CreateApi takes no token, so the mark in the call itself is
+//! The WebSocket API. API names are not unique and `CreateApi` takes no token, so the mark in the call itself is
 //! what we know it by.
 
 use serde_json::{Value, json};

@@ -196,7 +196,7 @@ impl Function {
             .map(drop)
     }
 
-    /// Our own CreateFunction, carried out but not answered, left our tags and our code.
+    /// Our own `CreateFunction`, carried out but not answered, left our tags and our code.
     async fn is_ours(&self, work: &Work<'_>, error: CloudError) -> Result<(), CloudError> {
         let answer = get(work.cloud, &self.name, None).await?;
         let same = answer.is_some_and(|answer| {
@@ -359,7 +359,7 @@ pub(crate) async fn version(
 /// Waits until the function is active and no update is under way.
 async fn at_rest(cloud: &Cloud, name: &str) -> Result<(), CloudError> {
     let operation = "GetFunction";
-    wait::until(cloud, operation, name, Duration::from_secs(300), || async {
+    wait::until(cloud, operation, name, Duration::from_mins(5), || async {
         let Some(configuration) = get(cloud, name, None).await?.and_then(|a| a.configuration)
         else {
             return Ok(Poll::Wait(format!("function {name} to appear")));
@@ -427,7 +427,7 @@ fn object(answer: &Answer, scope: &Scope) -> Option<Found> {
     let tags = tags::own(answer.tags().into_iter().flatten());
     let concurrency = answer
         .concurrency()
-        .and_then(|c| c.reserved_concurrent_executions());
+        .and_then(aws_sdk_lambda::types::Concurrency::reserved_concurrent_executions);
     let state = match (configuration.state(), configuration.last_update_status()) {
         (Some(State::Active) | None, Some(LastUpdateStatus::Successful) | None) => None,
         (Some(State::Active) | None, Some(status)) => Some(format!("update {status}")),

@@ -29,7 +29,7 @@ pub fn id(function: &str, caller: &str) -> ResourceId {
 fn statement_id(caller: &str, source: &str) -> String {
     let readable: String = caller
         .chars()
-        .filter(|c| c.is_ascii_alphanumeric())
+        .filter(char::is_ascii_alphanumeric)
         .take(40)
         .collect();
     format!("{STATEMENT_MARK}{readable}-{}", digest(source.as_bytes()))
@@ -94,8 +94,13 @@ impl Managed for Permission {
         _: &[Difference],
     ) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().statements_of(&self.function).await;
+        let is_changed = statement_id(&self.caller, &work.text(&self.source)) == at.id;
+        if is_changed {
+            // Somebody gave the statement another content: under its id there is no room for ours.
+            found(remove(work, &self.function, &at.id).await)?;
+        }
         let added = self.add(work).await?;
-        if added != *at {
+        if !is_changed {
             found(remove(work, &self.function, &at.id).await)?;
         }
         Ok(added)

@@ -1,4 +1,4 @@
-//! A DynamoDB table on demand: made in one call as far as AWS allows, changed one concern at a time.
+//! A `DynamoDB` table on demand: made in one call as far as AWS allows, changed one concern at a time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::tags::{self, Tags};
-use super::{Difference, Managed, Work, found, touches};
+use super::{Difference, Managed, Work, found, members, touches};
 use crate::cloud::wait::{self, Poll};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, Physical, ResourceId};
@@ -241,7 +241,7 @@ impl Table {
             .map(drop)
     }
 
-    /// Our own CreateTable, carried out but not answered, left our tags.
+    /// Our own `CreateTable`, carried out but not answered, left our tags.
     async fn is_ours(&self, work: &Work<'_>, error: CloudError) -> Result<(), CloudError> {
         let arn = work.place.table_arn(&self.name);
         let tags = observed::tags_of(work.cloud, &arn).await?;
@@ -354,21 +354,18 @@ impl Table {
         work: &Work<'_>,
         because: &[Difference],
     ) -> Result<(), CloudError> {
-        let touched: std::collections::BTreeSet<&str> = because
+        let was: Vec<Difference> = because
             .iter()
-            .filter_map(|d| d.field.strip_prefix("indexes."))
-            .map(|rest| rest.split('.').next().unwrap_or(rest))
+            .filter(|d| !d.from.is_null())
+            .cloned()
             .collect();
-        for name in touched {
-            let was = because
-                .iter()
-                .filter(|d| d.field.starts_with(&format!("indexes.{name}")))
-                .any(|d| !d.from.is_null());
-            if was {
-                self.remove_index(work, name).await?;
+        let was = members(&was, "indexes");
+        for name in members(because, "indexes") {
+            if was.contains(&name) {
+                self.remove_index(work, &name).await?;
             }
-            if let Some(index) = self.indexes.get(name) {
-                self.add_index(work, name, index).await?;
+            if let Some(index) = self.indexes.get(&name) {
+                self.add_index(work, &name, index).await?;
             }
         }
         Ok(())
@@ -478,7 +475,7 @@ async fn at_rest(cloud: &Cloud, name: &str) -> Result<(), CloudError> {
         cloud,
         "DescribeTable",
         name,
-        Duration::from_secs(30 * 60),
+        Duration::from_mins(30),
         || async {
             let Some(table) = describe(cloud, name).await? else {
                 return Ok(Poll::Wait(format!("table {name} to appear")));
@@ -538,7 +535,7 @@ pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError
         cloud,
         "DescribeTable",
         name,
-        Duration::from_secs(600),
+        Duration::from_mins(10),
         || async {
             Ok(match describe(cloud, name).await? {
                 Some(_) => Poll::Wait(format!("table {name} to be gone")),

@@ -37,6 +37,11 @@ impl Loaded {
         show::render(&self.warnings, &self.source, colour)
     }
 
+    /// The warnings without them: enough for who has seen them before.
+    pub fn brief_warnings(&self, colour: bool) -> String {
+        show::brief(&self.warnings, colour)
+    }
+
     /// The file's text, as it was read.
     pub fn text(&self) -> &str {
         &self.source.text

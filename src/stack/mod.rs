@@ -171,6 +171,16 @@ pub enum IndexDef {
     Full(IndexFull),
 }
 
+impl IndexDef {
+    /// The partition key's attribute.
+    pub fn key(&self) -> &Attribute {
+        match self {
+            Self::Partition(key) => key,
+            Self::Full(full) => &full.key,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IndexFull {

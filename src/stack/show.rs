@@ -125,13 +125,21 @@ fn printable(text: &str) -> String {
 }
 
 pub(crate) fn render(problems: &[Placed], source: &Source, colour: bool) -> String {
-    problems
-        .iter()
-        .map(|placed| paragraph(placed, source, colour))
-        .collect()
+    let each = problems.iter();
+    each.map(|placed| {
+        let snippet = snippet(placed, source, colour).unwrap_or_default();
+        paragraph(placed, &snippet, colour)
+    })
+    .collect()
 }
 
-fn paragraph(placed: &Placed, source: &Source, colour: bool) -> String {
+/// As [`render`], without the lines of the file.
+pub(crate) fn brief(problems: &[Placed], colour: bool) -> String {
+    let each = problems.iter();
+    each.map(|placed| paragraph(placed, "", colour)).collect()
+}
+
+fn paragraph(placed: &Placed, snippet: &str, colour: bool) -> String {
     let severity = match (colour, placed.severity) {
         (false, severity) => severity.to_string(),
         (true, Severity::Error) => painted(anstyle::AnsiColor::Red, "error"),
@@ -141,7 +149,6 @@ fn paragraph(placed: &Placed, source: &Source, colour: bool) -> String {
         (Some(line), Some(column)) => format!("{}:{line}:{column}", placed.file),
         _ => placed.file.clone(),
     };
-    let snippet = snippet(placed, source, colour).unwrap_or_default();
     let hint = match &placed.hint {
         Some(hint) if colour => format!("{}: {hint}\n", painted(anstyle::AnsiColor::Cyan, "hint")),
         Some(hint) => format!("hint: {hint}\n"),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::client::{Client, Closed, Frame};
@@ -31,6 +32,8 @@ pub struct Options<'a> {
     pub linger: Duration,
     /// The time of day, as it stands before every line.
     pub now: &'a (dyn Fn() -> String + Sync),
+    /// Turns true when the person wants to go, as with Ctrl-C.
+    pub stop: watch::Receiver<bool>,
 }
 
 /// What a typed line means.
@@ -60,8 +63,10 @@ where
         now: options.now,
     };
     let mut lines = input.lines();
+    let mut stop = options.stop.clone();
     let linger = loop {
         tokio::select! {
+            Ok(_) = stop.wait_for(|stop| *stop) => break Duration::ZERO,
             frame = client.next() => {
                 if let Some(closed) = screen.show(frame).await? {
                     return Ok(closed);

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::api::{Call, empty, json, page};
 use super::check::{self, Target, arn, conflict, constraint, failure, invalid, missing_function};
-use super::state::{Code, Config, Function, LATEST, Logging, Version};
+use super::settings::Settings;
+use super::state::{Code, Config, Function, LATEST, Version};
 use super::{State, versions};
 use crate::local::World;
 use crate::local::ids;
@@ -49,58 +50,6 @@ struct Package {
     image_uri: Option<String>,
 }
 
-/// What both `CreateFunction` and `UpdateFunctionConfiguration` take.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Settings {
-    role: Option<String>,
-    handler: Option<String>,
-    runtime: Option<String>,
-    description: Option<String>,
-    timeout: Option<i64>,
-    memory_size: Option<i64>,
-    ephemeral_storage: Option<Size>,
-    environment: Option<Environment>,
-    tracing_config: Option<Tracing>,
-    logging_config: Option<Logging>,
-    dead_letter_config: Option<DeadLetter>,
-    vpc_config: Option<Vpc>,
-    layers: Option<Vec<String>>,
-    #[serde(rename = "KMSKeyArn")]
-    kms_key_arn: Option<String>,
-    revision_id: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Size {
-    size: i64,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Environment {
-    variables: Option<BTreeMap<String, String>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Tracing {
-    mode: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DeadLetter {
-    target_arn: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Vpc {
-    subnet_ids: Option<Vec<String>>,
-}
-
 impl Package {
     async fn keep(&self, world: &Arc<World>) -> Result<Code, Refusal> {
         if self.s3_bucket.is_some() || self.image_uri.is_some() {
@@ -122,97 +71,6 @@ impl Package {
 
 pub(super) fn serialization(message: String) -> Refusal {
     Refusal::new(400, "SerializationException", message).with("Type", "User")
-}
-
-impl Config {
-    fn empty() -> Self {
-        Self {
-            role: String::new(),
-            handler: String::new(),
-            runtime: String::new(),
-            description: String::new(),
-            timeout: 3,
-            memory: 128,
-            ephemeral: 512,
-            variables: BTreeMap::new(),
-            architecture: "x86_64".to_owned(),
-            tracing: "PassThrough".to_owned(),
-            logging: Logging::default(),
-            dead_letter: String::new(),
-            kms_key: String::new(),
-        }
-    }
-
-    /// Checks and takes over what was given; what was not given stays.
-    fn take(&mut self, world: &World, given: Settings) -> Result<(), Refusal> {
-        if let Some(handler) = given.handler {
-            check::no_longer(&handler, "handler", 128)?;
-            self.handler = handler;
-        }
-        if let Some(runtime) = given.runtime {
-            check::runtime(&runtime)?;
-            self.runtime = runtime;
-        }
-        if let Some(description) = given.description {
-            check::no_longer(&description, "description", 256)?;
-            self.description = description;
-        }
-        if let Some(timeout) = given.timeout {
-            self.timeout = check::in_range(timeout, "timeout", 1, 900)?;
-        }
-        if let Some(memory) = given.memory_size {
-            self.memory = check::in_range(memory, "memorySize", 128, 10_240)?;
-        }
-        if let Some(storage) = given.ephemeral_storage {
-            self.ephemeral = check::in_range(storage.size, "ephemeralStorage.size", 512, 10_240)?;
-        }
-        if let Some(variables) = given.environment.and_then(|e| e.variables) {
-            check::variables(&variables)?;
-            self.variables = variables;
-        }
-        if let Some(mode) = given.tracing_config.and_then(|t| t.mode) {
-            check::one_of(&mode, "tracingConfig.mode", &["Active", "PassThrough"])?;
-            self.tracing = mode;
-        }
-        if let Some(logging) = given.logging_config {
-            check::logging(&logging)?;
-            self.logging = logging;
-        }
-        if let Some(target) = given.dead_letter_config.and_then(|d| d.target_arn) {
-            self.dead_letter = target;
-        }
-        if let Some(key) = given.kms_key_arn {
-            self.kms_key = key;
-        }
-        not_local(given.vpc_config, given.layers)?;
-        if let Some(role) = given.role {
-            check::role(world, &role)?;
-            self.role = role;
-        }
-        Ok(())
-    }
-
-    fn take_architectures(&mut self, given: Option<Vec<String>>) -> Result<(), Refusal> {
-        let Some(given) = given else { return Ok(()) };
-        let [architecture] = given.as_slice() else {
-            let rule = "have length less than or equal to 1";
-            return Err(constraint(given.join(", "), "architectures", rule));
-        };
-        check::one_of(architecture, "architectures", &["x86_64", "arm64"])?;
-        self.architecture.clone_from(architecture);
-        Ok(())
-    }
-}
-
-fn not_local(vpc: Option<Vpc>, layers: Option<Vec<String>>) -> Result<(), Refusal> {
-    let subnets = vpc.and_then(|v| v.subnet_ids).unwrap_or_default();
-    if !subnets.is_empty() {
-        return Err(invalid("The local cloud has no VPCs."));
-    }
-    if !layers.unwrap_or_default().is_empty() {
-        return Err(invalid("The local cloud has no layers."));
-    }
-    Ok(())
 }
 
 impl State {

@@ -112,17 +112,6 @@ impl Logs {
         self.touch();
     }
 
-    /// The lines of a group, stream by stream, in the order they came.
-    #[cfg(test)]
-    pub(crate) fn lines(&self, group: &str) -> Vec<String> {
-        let streams = locked(&self.streams);
-        let of_group = streams.get(group).into_iter().flat_map(BTreeMap::values);
-        of_group
-            .flat_map(|stream| &stream.events)
-            .map(|event| event.line.clone())
-            .collect()
-    }
-
     fn touch(&self) {
         self.dirty.store(true, Ordering::Relaxed);
     }

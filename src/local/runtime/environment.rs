@@ -7,22 +7,20 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::TcpListener;
-use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::Spec;
 use super::Work;
 use super::desk::{self, Event, Said};
+use super::pipes;
 use super::record::Record;
 use crate::local::{World, ids};
 
 /// What the pipes of a process that has gone may take to give their rest.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// A line longer than this is cut in two, as AWS would.
-const LINE_LIMIT: usize = 256 * 1024;
 
 pub(super) struct Environment {
     function: String,
@@ -149,7 +147,7 @@ impl Environment {
             drop(axum::serve(NoDelay(listener), desk).await);
         });
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        tasks.spawn(read(stdout, stderr, Arc::clone(&log), flushed));
+        tasks.spawn(pipes::read(stdout, stderr, Arc::clone(&log), flushed));
         Ok(Self {
             function: spec.function.clone(),
             version: spec.version.clone(),
@@ -372,54 +370,4 @@ fn variables(world: &World, spec: &Spec, stream: &str, port: u16) -> Vec<(String
 
 fn path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
-}
-
-/// Puts what the process writes into its log, line by line, until both pipes end.
-async fn read(
-    mut stdout: Option<ChildStdout>,
-    mut stderr: Option<ChildStderr>,
-    log: Arc<Record>,
-    mut flush: mpsc::Receiver<oneshot::Sender<()>>,
-) {
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    while stdout.is_some() || stderr.is_some() {
-        // Biased: a flush is answered only when both pipes have nothing to give.
-        tokio::select! {
-            biased;
-            more = fill(&mut stdout, &mut out), if stdout.is_some() => {
-                lines(&mut out, !more, &log);
-                if !more { stdout = None; }
-            }
-            more = fill(&mut stderr, &mut err), if stderr.is_some() => {
-                lines(&mut err, !more, &log);
-                if !more { stderr = None; }
-            }
-            Some(done) = flush.recv() => {
-                lines(&mut out, true, &log);
-                lines(&mut err, true, &log);
-                // Who asked may have given up.
-                let _: Result<(), ()> = done.send(());
-            }
-        }
-    }
-}
-
-/// Reads what is there; false at the end of the pipe.
-async fn fill(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &mut Vec<u8>) -> bool {
-    match pipe {
-        Some(pipe) => matches!(pipe.read_buf(buffer).await, Ok(n) if n > 0),
-        None => false,
-    }
-}
-
-/// Takes the complete lines out of the buffer, and the rest too when `all`.
-fn lines(buffer: &mut Vec<u8>, all: bool, log: &Record) {
-    while let Some(end) = buffer.iter().position(|b| *b == b'\n') {
-        let line: Vec<u8> = buffer.drain(..=end).collect();
-        log.line(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
-    }
-    if !buffer.is_empty() && (all || buffer.len() > LINE_LIMIT) {
-        log.line(&String::from_utf8_lossy(buffer));
-        buffer.clear();
-    }
 }

@@ -2,6 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::apis_with_stage;
 use crate::local::World;
 
 const PREFIX: [&str; 2] = ["_aws", "execute-api"];
@@ -43,7 +44,7 @@ impl Address {
         };
         let api_id = match &self.api_id {
             Some(api_id) => api_id.clone(),
-            None => match world.sockets.apis_with_stage(world, stage).as_slice() {
+            None => match apis_with_stage(world, stage).as_slice() {
                 [only] => only.clone(),
                 _ => return None,
             },

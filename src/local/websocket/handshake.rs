@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::access_log::Line;
 use super::authorizer::{self, Barred};
 use super::integration::{Called, Errand};
-use super::{Address, Connection, Ends, Farewell, messages, notice, socket};
+use super::{Address, Connection, Ends, Farewell, messages, notice, served, socket};
 use crate::local::apigateway::Served;
 use crate::local::events::{Asked, Caller, Moment, train_case};
 use crate::local::selection::CONNECT;
@@ -77,7 +77,7 @@ pub(super) async fn handshake(State(world): State<Arc<World>>, request: Request)
     };
     let served = address(&parts)
         .stage(&world)
-        .and_then(|(api, stage)| world.sockets.served(&world, &api, &stage));
+        .and_then(|(api, stage)| served(&world, &api, &stage));
     let Some(served) = served else {
         return plain(StatusCode::FORBIDDEN, "Forbidden");
     };

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::access_log::Line;
 use super::integration::{Called, Errand};
-use super::{Connection, Farewell};
+use super::{Connection, Farewell, served};
 use crate::local::apigateway::{Served, ServedRoute};
 use crate::local::events::{Caller, Moment};
 use crate::local::selection::{self, DEFAULT, DISCONNECT};
@@ -20,7 +20,7 @@ const THROTTLED: &str = "Too Many Requests";
 pub(super) async fn received(world: &Arc<World>, connection: &Connection, text: &str) {
     let caller = &connection.caller;
     let moment = Moment::new(world.clock.millis());
-    let Some(served) = world.sockets.served(world, &caller.api_id, &caller.stage) else {
+    let Some(served) = served(world, &caller.api_id, &caller.stage) else {
         refuse(world, connection, FORBIDDEN, &moment).await;
         return;
     };
@@ -113,7 +113,7 @@ pub(super) async fn disconnected(world: &Arc<World>, caller: &Caller, why: &Fare
         code: why.code,
         reason: why.reason.clone(),
     });
-    let Some(served) = world.sockets.served(world, &caller.api_id, &caller.stage) else {
+    let Some(served) = served(world, &caller.api_id, &caller.stage) else {
         return;
     };
     let moment = Moment::new(world.clock.millis());

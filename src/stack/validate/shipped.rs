@@ -4,7 +4,7 @@
 //! connection and a message have.
 
 use super::super::problem::Problem;
-use super::super::{AttributeType, IndexDef, KeyDef, Shipped, TableDef};
+use super::super::{AttributeType, KeyDef, Shipped, TableDef};
 use super::{Checks, at};
 
 const CONNECTIONS: &str = "connections";
@@ -81,10 +81,7 @@ impl Checks<'_> {
         };
         let by = |wanted: &str| {
             table.indexes.values().any(|index| {
-                let key = match index {
-                    IndexDef::Partition(key) => key,
-                    IndexDef::Full(full) => &full.key,
-                };
+                let key = index.key();
                 key.name() == wanted && key.kind() == Some(AttributeType::S)
             })
         };

@@ -15,6 +15,8 @@ fn options(linger: Duration) -> Options<'static> {
         user: Some("alice"),
         linger,
         now: &noon,
+        // Whose sender is gone never turns.
+        stop: watch::channel(false).1,
     }
 }
 
