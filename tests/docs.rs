@@ -27,7 +27,8 @@ fn documents() -> Vec<PathBuf> {
             let path = folder.join(&name);
             if hidden(&name) {
                 continue;
-            } else if entry.path().is_dir() {
+            }
+            if entry.path().is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "md") {
                 found.push(path);
