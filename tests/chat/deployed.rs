@@ -109,7 +109,7 @@ impl Deployed {
         let Loaded { stack, secrets, .. } = &self.loaded;
         let desired = describe(stack, secrets, artifacts, &self.site);
         let scope = scope(stack, &desired, &self.site.place);
-        let observed = observe(&self.engine, &scope).await.unwrap();
+        let observed = Box::pin(observe(&self.engine, &scope)).await.unwrap();
         plan(&stack.id(), &self.site.place, &desired, &observed)
     }
 }
