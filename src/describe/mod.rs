@@ -169,6 +169,11 @@ fn tags(stack: &Stack, id: &StackId) -> BTreeMap<String, String> {
     tags
 }
 
+/// Where Lambda writes a function's lines.
+fn log_group(function: &str) -> String {
+    format!("/aws/lambda/{function}")
+}
+
 /// Days, or `None` for ever.
 fn days(retention: Option<&Retention>) -> Option<i32> {
     match retention {
@@ -255,7 +260,7 @@ impl Describing<'_> {
                 .logs
                 .as_ref()
                 .and_then(|logs| logs.retention.as_ref());
-            let name = functions::log_group(&self.stack.function_name(key));
+            let name = log_group(&self.stack.function_name(key));
             group(name, own.or(self.stack.logs.retention.as_ref()))
         });
         let of_stage = self
