@@ -19,7 +19,7 @@ use crate::local::{Happening, LocalCloud, Realism};
 use crate::names::Facts;
 use crate::package;
 use crate::plan::guard::Consent;
-use crate::stack::{Loaded, Stack};
+use crate::stack::{Loaded, Shipped, Stack};
 use crate::talk::play::{PlayOptions, play};
 use crate::talk::script::Script;
 use crate::talk::transcript::Line;
@@ -41,6 +41,10 @@ pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error
     let stop = signals();
     let session = Session::at(context, loaded, Some(local)).await?;
     let facts = deploy(context, args, &session, &stop).await?;
+    if context.can_draw {
+        // Apart from the progress above it.
+        context.say("");
+    }
     finish(context, &session, &facts, begun)?;
     let took = begun.elapsed().as_secs_f64();
     if context.global.json {
@@ -173,7 +177,9 @@ async fn watch_on(
         tokio::select! {
             _ = ended.wait_for(|stop| *stop) => {
                 drop(watcher);
-                context.say("stopped; what was stored is there again next time");
+                // Over the `^C` that the terminal has shown.
+                let home = if context.can_draw { "\r" } else { "" };
+                context.say(&format!("{home}stopped; what was stored is there again next time"));
                 return Ok(ExitCode::from(ErrorKind::Stopped.exit_code()));
             }
             happening = happenings.recv() => {
@@ -204,9 +210,14 @@ fn welcome(context: &Context, session: &Session) {
         } else {
             ("", "/to bob hello")
         };
+        let last = if sends(stack) {
+            format!("\nand type there: {say}")
+        } else {
+            String::new()
+        };
         format!(
             "talk, in two other terminals:\n  {connect} --user bob{group}\n  \
-             {connect} --user alice{group}\nand type there: {say}"
+             {connect} --user alice{group}{last}"
         )
     };
     context.say(&text);
@@ -223,6 +234,12 @@ fn chosen(context: &Context) -> String {
         flags.push_str(&format!(" -e {environment}"));
     }
     flags
+}
+
+/// The shipped handler understands what `connect` makes of a line.
+fn sends(stack: &Stack) -> bool {
+    let mut functions = stack.functions.values();
+    functions.any(|def| def.handler == Some(Shipped::Send))
 }
 
 /// People are found by their group, and not by their own id.

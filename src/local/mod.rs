@@ -366,7 +366,9 @@ async fn until(mut stopped: watch::Receiver<bool>, task: impl Future<Output = ()
 async fn flush_logs(world: Arc<World>) {
     loop {
         world.clock.wait(FLUSH).await;
-        world.logs.flush(&world.store);
+        let world = Arc::clone(&world);
+        // Messages must not wait for the disk. A flush that panics is made up for by the next.
+        drop(tokio::task::spawn_blocking(move || world.logs.flush(&world.store)).await);
     }
 }
 

@@ -29,6 +29,19 @@ pub fn seen(text: &str) -> usize {
     strip_str(text).to_string().chars().count()
 }
 
+/// At most so many columns of one line, without its middle: ids differ at their ends.
+pub fn elide(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.to_owned();
+    }
+    let kept = width.saturating_sub(1);
+    let (head, tail) = (kept / 2, kept - kept / 2);
+    let start: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(length - tail).collect();
+    format!("{start}…{end}")
+}
+
 /// A line of the stack file, or the mark under it: where it breaks, the mark would lie.
 fn is_quoted(line: &str) -> bool {
     let plain = strip_str(line).to_string();
@@ -44,7 +57,9 @@ fn fold(line: &str, width: usize, out: &mut String) {
     let mut first = true;
     for word in line[indent..].split(' ') {
         let length = seen(word);
-        if !first && column + 1 + length > width {
+        // Where a word fits on no line at all, a break before it would only tear it from its marker.
+        let helps = indent + FURTHER + length <= width;
+        if !first && helps && column + 1 + length > width {
             out.push('\n');
             out.push_str(&" ".repeat(indent + FURTHER));
             column = indent + FURTHER;
@@ -75,8 +90,14 @@ mod tests {
     fn a_word_is_never_broken() {
         assert_eq!(
             wrap("id arn:aws:iam::1:role/x y", 8),
-            "id\n  arn:aws:iam::1:role/x\n  y"
+            "id arn:aws:iam::1:role/x\n  y"
         );
+    }
+
+    #[test]
+    fn a_long_id_keeps_its_ends() {
+        assert_eq!(elide("permission/chat:say", 11), "permi…t:say");
+        assert_eq!(elide("short", 11), "short");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{Event, Reporter, seconds};
 use crate::names::ResourceId;
 use crate::plan::render::Look;
-use crate::plan::wrap::wrap;
+use crate::plan::wrap::{COLUMNS, elide, wrap};
 
 pub struct Terminal {
     all: MultiProgress,
@@ -38,6 +38,10 @@ impl Terminal {
             None => text.to_owned(),
         };
         self.all.println(text).ok();
+    }
+
+    fn columns(&self) -> usize {
+        self.width.unwrap_or(COLUMNS)
     }
 
     fn close(&mut self, id: &ResourceId) -> &'static str {
@@ -77,7 +81,9 @@ impl Reporter for Terminal {
                     Some(whole) => self.all.insert_before(whole, spinner),
                     None => self.all.add(spinner),
                 };
-                spinner.set_prefix(format!("{symbol} {id}"));
+                // The rest of the line is for what it waits for.
+                let columns = self.columns() * 5 / 8;
+                spinner.set_prefix(elide(&format!("{symbol} {id}"), columns));
                 spinner.enable_steady_tick(Duration::from_millis(120));
                 self.running.insert(id.clone(), (spinner, symbol));
             }
@@ -88,8 +94,11 @@ impl Reporter for Terminal {
             }
             Event::Finished { id, took } => {
                 let symbol = self.close(id);
-                let head = self.look.of_symbol(symbol, &format!("{symbol:>3} {id}"));
-                self.say(&format!("{head}  {}", self.look.faint(&seconds(*took))));
+                let took = seconds(*took);
+                let room = self.columns().saturating_sub(took.len() + 2);
+                let head = elide(&format!("{symbol:>3} {id}"), room);
+                let head = self.look.of_symbol(symbol, &head);
+                self.say(&format!("{head}  {}", self.look.faint(&took)));
                 self.step();
             }
             Event::Failed { id, error, hint } => {

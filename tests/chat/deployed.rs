@@ -55,10 +55,10 @@ pub(crate) async fn open(stack: &str, environment: Option<&str>, dir: Option<&Pa
     .await
     .unwrap();
     let engine = Cloud::open(&Target {
-        profile: None,
         region: Some(REGION.to_owned()),
         endpoint: Some(local.endpoint()),
         local: true,
+        ..Target::default()
     })
     .await
     .unwrap();
@@ -109,7 +109,7 @@ impl Deployed {
         let Loaded { stack, secrets, .. } = &self.loaded;
         let desired = describe(stack, secrets, artifacts, &self.site);
         let scope = scope(stack, &desired, &self.site.place);
-        let observed = observe(&self.engine, &scope).await.unwrap();
+        let observed = Box::pin(observe(&self.engine, &scope)).await.unwrap();
         plan(&stack.id(), &self.site.place, &desired, &observed)
     }
 }
