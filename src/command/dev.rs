@@ -24,9 +24,6 @@ use crate::talk::play::{PlayOptions, play};
 use crate::talk::script::Script;
 use crate::talk::transcript::Line;
 
-/// Where `dev` listens unless told otherwise.
-pub const PORT: u16 = 4747;
-
 /// Editors write a file in several steps; a change is over when nothing has happened for so long.
 const SETTLE: Duration = Duration::from_millis(120);
 

@@ -4,11 +4,10 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::cli::PORT;
 use crate::error::Error;
 use crate::local::clock::Clock;
 use crate::local::{LocalCloud, Options, Realism};
-
-use super::dev::PORT;
 
 /// Where a stack's local cloud keeps its state, beside the stack file.
 const FOLDER: &str = ".msgai/local";

@@ -28,6 +28,7 @@ fn foreign(dangers: &[Danger]) -> Vec<String> {
 #[tokio::test]
 async fn objects_of_others_with_our_names_are_refused_all_at_once() {
     let lab = Lab::instant().await;
+    lab.sdk.allow_access_logs().await;
     let role = lab.sdk.make_role("whole-us-east-1", TRUST).await;
     lab.sdk.make_function("whole-talk", &role).await;
     lab.sdk
@@ -51,6 +52,14 @@ async fn objects_of_others_with_our_names_are_refused_all_at_once() {
     lab.calls();
     refused(&lab, WHOLE).await;
     assert!(lab.calls().iter().all(|call| !call.is_write()));
+}
+
+#[tokio::test]
+async fn access_logs_without_the_account_s_role_are_refused_before_any_call() {
+    let lab = Lab::instant().await;
+    assert_eq!(refused(&lab, WHOLE).await, [Danger::NoLogRole]);
+    lab.sdk.allow_access_logs().await;
+    assert_eq!(refused(&lab, WHOLE).await, []);
 }
 
 /// Somebody else's object appears between the look and the deed.
