@@ -55,7 +55,7 @@ pub struct Error {
     pub hints: Vec<String>,
     /// Several errors with their places, complete: what a person sees instead of the message.
     pub verbatim: Option<String>,
-    /// What a program wants to know besides: an object, or nothing.
+    /// What a program wants to know besides: an object, or nothing. Boxed, because every result carries the room for it.
     pub details: Box<Value>,
 }
 
@@ -85,7 +85,7 @@ impl Error {
 
     #[must_use]
     pub fn details(mut self, details: Value) -> Self {
-        *self.details = details;
+        self.details = Box::new(details);
         self
     }
 
