@@ -7,6 +7,9 @@ use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+/// Where `dev` listens unless told otherwise.
+pub const PORT: u16 = 4747;
+
 /// One file, one command, one WebSocket chat on AWS.
 ///
 /// msgai reads stack.yaml, compares it with what runs in the account, shows the difference and makes it so.
@@ -354,7 +357,7 @@ pub struct Outputs {
 #[derive(Debug, Args)]
 pub struct Dev {
     /// The loopback port; 0 takes any free one
-    #[arg(long, env = "MSGAI_PORT", default_value_t = crate::command::dev::PORT)]
+    #[arg(long, env = "MSGAI_PORT", default_value_t = PORT)]
     pub port: u16,
     /// Forget what the local cloud kept
     #[arg(long)]

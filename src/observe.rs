@@ -24,6 +24,8 @@ pub struct Observed {
     pub objects: BTreeMap<ResourceId, Found>,
     /// Tables that the stack only uses; `None` when there is no such table.
     pub referenced: BTreeMap<String, Option<TableShape>>,
+    /// The stage wants access logs, and the account has no role to write them with.
+    pub no_log_role: bool,
     /// What could not be looked at, for a person to know.
     pub notes: Vec<String>,
 }
@@ -40,13 +42,14 @@ impl Observed {
 /// Four calls deep at most: what has a name is asked for at once, children follow their parents.
 pub async fn observe(cloud: &Cloud, scope: &Scope) -> Result<Observed, CloudError> {
     let hints = Hints::read(cloud, &scope.stack).boxed_local().shared();
-    let (roles, groups, tables, functions, api, referenced, hints) = futures_util::try_join!(
+    let (roles, groups, tables, functions, api, referenced, no_log_role, hints) = futures_util::try_join!(
         roles(cloud, scope),
         log_group::list(cloud, scope, hints.clone()),
         table::list(cloud, scope, hints.clone()),
         functions(cloud, scope, hints.clone()),
         whole_api(cloud, scope),
         referenced(cloud, scope),
+        lacks_log_role(cloud, scope),
         hints.clone(),
     )?;
     let objects = [roles, groups, tables, functions, api]
@@ -57,6 +60,7 @@ pub async fn observe(cloud: &Cloud, scope: &Scope) -> Result<Observed, CloudErro
     Ok(Observed {
         objects,
         referenced,
+        no_log_role,
         notes: hints.note().into_iter().collect(),
     })
 }
@@ -86,6 +90,14 @@ async fn functions(
         .into_iter()
         .flat_map(|(alias, statements)| alias.into_iter().chain(statements));
     Ok(functions.into_iter().chain(parts).collect())
+}
+
+/// Where the question is not answered, the deploy itself will find out.
+async fn lacks_log_role(cloud: &Cloud, scope: &Scope) -> Result<bool, CloudError> {
+    if !scope.access_logs {
+        return Ok(false);
+    }
+    Ok(cloud.api_log_role().await.is_ok_and(|role| role.is_none()))
 }
 
 /// The API and all its children.

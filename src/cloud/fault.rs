@@ -76,7 +76,7 @@ impl CloudError {
                 // Credentials are looked for before a connection is made.
                 let fault = if is_about_credentials(&text) {
                     Fault::Credentials
-                } else if unsent(&chain(error)) {
+                } else if is_before_connection(&chain(error)) {
                     Fault::Unreachable
                 } else {
                     Fault::Ambiguous
@@ -162,10 +162,8 @@ impl CloudError {
         let text = &self.message;
         if text.contains("CloudWatch Logs role ARN must be set") {
             return Some(
-                "this account and region have no role for API Gateway's logs yet; set one once \
-                 (`aws apigateway update-account --patch-operations \
-                 op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN`, policy \
-                 AmazonAPIGatewayPushToCloudWatchLogs), or remove `api.logs`"
+                "this account and Region have no role for API Gateway's logs; `msgai validate \
+                 --online` says how to set one"
                     .to_owned(),
             );
         }
@@ -268,16 +266,20 @@ fn is_about_credentials(text: &str) -> bool {
     text.contains("credential") || text.contains("profile `")
 }
 
-/// Nobody was reached, so nothing was done. A connection that broke later is another matter.
-fn unsent(chain: &str) -> bool {
-    const WORDS: &[&str] = &[
+/// Whether a dispatch failed before there was a connection, so that nothing can have been done. A connection that
+/// was closed or reset later is another matter, however much its text speaks of a connection.
+fn is_before_connection(text: &str) -> bool {
+    let is_lost = ["(SendRequest)", "connection closed", "reset"];
+    let is_early = [
         "(Connect)",
         "connect error",
+        "error trying to connect",
         "connect timeout",
-        "dns error",
+        "dns",
         "failed to apply endpoint",
     ];
-    WORDS.iter().any(|words| chain.contains(words))
+    is_early.iter().any(|words| text.contains(words))
+        && !is_lost.iter().any(|words| text.contains(words))
 }
 
 /// The retry table's left column: code and text to fault.
@@ -403,13 +405,13 @@ mod tests {
             "dispatch failure: timeout: HTTP connect timeout occurred after 5s",
             "dispatch failure: io error: dns error: failed to lookup address information",
         ] {
-            assert!(unsent(chain), "{chain}");
+            assert!(is_before_connection(chain), "{chain}");
         }
         for chain in [
             "dispatch failure: io error: client error (SendRequest): connection closed before message completed",
             "dispatch failure: io error: connection reset by peer",
         ] {
-            assert!(!unsent(chain), "{chain}");
+            assert!(!is_before_connection(chain), "{chain}");
         }
     }
 

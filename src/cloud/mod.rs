@@ -3,6 +3,7 @@
 //! In: a target and credentials. Out: answers, or a [`CloudError`] that says what, of which, why.
 //! Never: a decision about resources, a line of output.
 
+mod account;
 pub mod fault;
 pub mod pace;
 pub mod wait;
@@ -161,20 +162,28 @@ impl Cloud {
         A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let subject = subject.to_string();
-        let mut patience = Patience::default();
-        loop {
-            // An SDK call's future is tens of kilobytes, and dozens are under way at once.
-            let error = match Box::pin(send()).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => CloudError::sort(operation, &subject, &error),
-            };
-            let Some(pause) = patience.after(error.fault) else {
-                return Err(error);
-            };
-            self.tell(|| format!("{operation}: {}", error.message));
-            wait::pause(pause).await;
-        }
+        self.repeat(operation, &subject.to_string(), |fault| fault, send)
+            .await
+    }
+
+    /// As [`Cloud::call`], for a call on something that was made a moment ago: not everybody may know it yet.
+    pub(crate) async fn call_on_new<T, E, F, A>(
+        &self,
+        operation: &'static str,
+        subject: impl Display,
+        send: F,
+    ) -> Result<T, CloudError>
+    where
+        F: Fn() -> A,
+        A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let seen_as = |fault| match fault {
+            Fault::NotFound => Fault::NotReady,
+            fault => fault,
+        };
+        self.repeat(operation, &subject.to_string(), seen_as, send)
+            .await
     }
 
     /// As [`Cloud::call`], for a call that makes a new thing each time: an answer that may have been lost is not
@@ -190,18 +199,35 @@ impl Cloud {
         A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        let subject = subject.to_string();
+        let seen_as = |fault| match fault {
+            Fault::Ambiguous => Fault::Other,
+            fault => fault,
+        };
+        self.repeat(operation, &subject.to_string(), seen_as, send)
+            .await
+    }
+
+    /// `seen_as` says as what sort of fault one is waited for.
+    async fn repeat<T, E, F, A>(
+        &self,
+        operation: &'static str,
+        subject: &str,
+        seen_as: impl Fn(Fault) -> Fault,
+        send: F,
+    ) -> Result<T, CloudError>
+    where
+        F: Fn() -> A,
+        A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
         let mut patience = Patience::default();
         loop {
             // An SDK call's future is tens of kilobytes, and dozens are under way at once.
             let error = match Box::pin(send()).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => CloudError::sort(operation, &subject, &error),
+                Err(error) => CloudError::sort(operation, subject, &error),
             };
-            if error.fault == Fault::Ambiguous {
-                return Err(error);
-            }
-            let Some(pause) = patience.after(error.fault) else {
+            let Some(pause) = patience.after(seen_as(error.fault)) else {
                 return Err(error);
             };
             self.tell(|| format!("{operation}: {}", error.message));

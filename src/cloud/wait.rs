@@ -45,12 +45,13 @@ fn schedule(fault: Fault) -> Option<(Duration, Duration, Duration)> {
         Fault::Throttled => Some((ms(300), s(20), s(300))),
         Fault::Busy => Some((ms(200), s(3), s(300))),
         Fault::NotReady => Some((ms(250), s(1), s(120))),
+        // What used it has been removed, and that has to get about.
+        Fault::InUse => Some((ms(500), s(3), s(30))),
         Fault::BusyTable => Some((ms(500), s(10), s(1800))),
         Fault::Ambiguous => Some((ms(200), s(5), s(60))),
         Fault::Unreachable => Some((ms(200), s(1), s(2))),
         Fault::NotFound
         | Fault::Exists
-        | Fault::InUse
         | Fault::Denied
         | Fault::Credentials
         | Fault::Invalid
@@ -122,6 +123,36 @@ mod tests {
             Fault::Later,
         ] {
             assert_eq!(Patience::default().after(fault), None, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_in_the_documents_is_this_one() {
+        let page = include_str!("../../docs/deploy.md");
+        for fault in [
+            Fault::NotFound,
+            Fault::Exists,
+            Fault::InUse,
+            Fault::Busy,
+            Fault::BusyTable,
+            Fault::NotReady,
+            Fault::Throttled,
+            Fault::Denied,
+            Fault::Credentials,
+            Fault::Invalid,
+            Fault::Later,
+            Fault::Unreachable,
+            Fault::Ambiguous,
+            Fault::Other,
+        ] {
+            let start = format!("| {fault:?} |");
+            let line = page.lines().find(|line| line.starts_with(&start));
+            let said = line.map(|line| line.split(" | ").skip(2).collect::<Vec<_>>().join(" | "));
+            let wanted = schedule(fault).map(|(least, most, budget)| {
+                let (most, budget) = (most.as_secs(), budget.as_secs());
+                format!("{} ms | {most} s | {budget} s |", least.as_millis())
+            });
+            assert_eq!(said, wanted, "{fault:?}");
         }
     }
 

@@ -24,9 +24,6 @@ use crate::talk::play::{PlayOptions, play};
 use crate::talk::script::Script;
 use crate::talk::transcript::Line;
 
-/// Where `dev` listens unless told otherwise.
-pub const PORT: u16 = 4747;
-
 /// Editors write a file in several steps; a change is over when nothing has happened for so long.
 const SETTLE: Duration = Duration::from_millis(120);
 
@@ -98,6 +95,9 @@ async fn start(context: &Context, args: &Dev, loaded: &Loaded) -> Result<(Servin
         ))
         .hint("take another port with `--port`, or any free one with `--port 0`")
     })?;
+    cloud
+        .grant_api_logs()
+        .map_err(|error| Error::failed(format!("the local account is not ready: {error}")))?;
     let endpoint = cloud.endpoint();
     local::announce(&dir, &endpoint, &region)?;
     Ok((

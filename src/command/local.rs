@@ -4,11 +4,10 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::cli::PORT;
 use crate::error::Error;
 use crate::local::clock::Clock;
 use crate::local::{LocalCloud, Options, Realism};
-
-use super::dev::PORT;
 
 /// Where a stack's local cloud keeps its state, beside the stack file.
 const FOLDER: &str = ".msgai/local";
@@ -76,6 +75,9 @@ pub(crate) async fn reach(folder: &Path, region: Option<&str>) -> Result<Local, 
         let cloud = LocalCloud::start(options)
             .await
             .map_err(|error| of_io("the local cloud does not start", &error))?;
+        cloud
+            .grant_api_logs()
+            .map_err(|error| of_io("the local account is not ready", &error))?;
         Ok(Local::Here {
             cloud,
             region,

@@ -10,12 +10,12 @@ use super::output::outputs;
 use super::session::Session;
 use crate::cli::Status;
 use crate::cloud::wait::pause;
-use crate::describe::{Artifacts, assume_code};
+use crate::describe::Artifacts;
 use crate::error::Error;
 use crate::names::ResourceId;
 use crate::observe::Observed;
 use crate::plan::wrap::{COLUMNS, wrap};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, assume_code};
 
 pub(crate) async fn run(context: &Context, args: &Status) -> Result<ExitCode, Error> {
     let session = Session::open(context).await?;

@@ -57,7 +57,7 @@ async fn online(context: &Context) -> Result<ExitCode, Error> {
     let observed = session.observe().await?;
     // With nothing built, only what must not be there or must look otherwise can be judged.
     let mut desired: Desired = session.describe(&crate::describe::Artifacts::new());
-    crate::describe::assume_code(&mut desired, &observed);
+    crate::plan::assume_code(&mut desired, &observed);
     let plan = session.plan(&desired, &observed);
     diff::notes(context, &plan);
     session::guard(&plan, &[crate::plan::guard::Consent::DropConnections])?;

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::Describing;
-use super::functions::log_group;
+use super::{Describing, log_group};
 use crate::names::{Kind, ResourceId};
 use crate::resource::role::Role;
 use crate::resource::role_policy::{RolePolicy, Statement};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Describing;
 use super::access::{Reach, reach};
+use super::{Describing, log_group};
 use crate::names::{Kind, ResourceId};
 use crate::resource::alias::Alias;
 use crate::resource::function::Function;
@@ -16,10 +16,6 @@ use crate::stack::{Architecture, FunctionDef, IndexDef, KeyDef, Shipped};
 const MEMORY: u32 = 128;
 const TIMEOUT_SECONDS: i32 = 10;
 const RUNTIME: &str = "provided.al2023";
-
-pub(crate) fn log_group(function: &str) -> String {
-    format!("/aws/lambda/{function}")
-}
 
 impl Describing<'_> {
     pub(crate) fn functions(&self) -> Vec<Resource> {

@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::names::{Kind, MARK, Place, ResourceId, StackId};
-use crate::observe::Observed;
+use crate::names::{Kind, MARK, Place, StackId};
 use crate::resource::function::Code;
 use crate::resource::log_group::LogGroup;
 use crate::resource::table::{Index, Key, Table, TableShape, key_value};
@@ -91,7 +90,7 @@ pub(crate) struct Describing<'a> {
 }
 
 /// Everything that the stack wants. A function without code in `artifacts` gets none, which only
-/// [`scope`] and [`assume_code`] are content with.
+/// [`scope`] and [`assume_code`](crate::plan::assume_code) are content with.
 pub fn describe(stack: &Stack, secrets: &Secrets, artifacts: &Artifacts, site: &Site) -> Desired {
     let id = stack.id();
     let tags = tags(stack, &id);
@@ -128,25 +127,19 @@ pub fn scope(stack: &Stack, desired: &Desired, place: &Place) -> Scope {
         place: place.clone(),
         wanted: desired.resources.keys().cloned().collect(),
         referenced: desired.referenced.keys().cloned().collect(),
+        managed_keys: desired
+            .resources
+            .values()
+            .filter_map(wants_managed_key)
+            .collect(),
+        access_logs: stack.api.logs.is_some(),
     }
 }
 
-/// For questions that do not need the handlers built: code is as it should be wherever it is.
-pub fn assume_code(desired: &mut Desired, observed: &Observed) {
-    for resource in desired.resources.values_mut() {
-        let function = match resource {
-            Resource::Function(function) => function,
-            Resource::Alias(alias) => &mut alias.function,
-            _ => continue,
-        };
-        let id = ResourceId::new(Kind::Function, &function.name);
-        let code = observed
-            .objects
-            .get(&id)
-            .and_then(|found| found.settings["code"].as_str());
-        if let Some(sha256) = code {
-            sha256.clone_into(&mut function.code.sha256);
-        }
+fn wants_managed_key(resource: &Resource) -> Option<String> {
+    match resource {
+        Resource::Table(table) if table.encryption == "aws-managed" => Some(table.name.clone()),
+        _ => None,
     }
 }
 
@@ -154,6 +147,11 @@ fn tags(stack: &Stack, id: &StackId) -> BTreeMap<String, String> {
     let mut tags = stack.tags.clone();
     tags.insert(MARK.to_owned(), id.to_string());
     tags
+}
+
+/// Where Lambda writes a function's lines.
+fn log_group(function: &str) -> String {
+    format!("/aws/lambda/{function}")
 }
 
 /// Days, or `None` for ever.
@@ -242,7 +240,7 @@ impl Describing<'_> {
                 .logs
                 .as_ref()
                 .and_then(|logs| logs.retention.as_ref());
-            let name = functions::log_group(&self.stack.function_name(key));
+            let name = log_group(&self.stack.function_name(key));
             group(name, own.or(self.stack.logs.retention.as_ref()))
         });
         let of_stage = self

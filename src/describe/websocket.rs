@@ -72,9 +72,11 @@ impl Describing<'_> {
         ready.push(api::id(&self.id));
         ready.sort();
         ready.dedup();
+        let holds = |id: &ResourceId| matches!(id.kind, Kind::Authorizer | Kind::Integration);
         let deployment = Deployment {
             stage: self.stack.api.stage.clone(),
             digest: snapshot(&api, &of_snapshot),
+            holds: of_snapshot.iter().map(Resource::id).filter(holds).collect(),
             ready,
         };
         let mut all = vec![Resource::Api(api), Resource::Stage(self.stage())];
@@ -222,7 +224,7 @@ fn throttle(def: ThrottleDef) -> Throttle {
     }
 }
 
-/// A digest of all that a deployment freezes. Ids are left out: another id with the same settings serves the same.
+/// A digest of all that a deployment freezes, but for ids, which the cloud gives.
 fn snapshot(api: &Api, parts: &[Resource]) -> String {
     let none = Facts::new();
     let mut all: BTreeMap<String, Value> = parts

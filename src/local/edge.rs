@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,7 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_service::Service as _;
@@ -41,8 +41,9 @@ pub(super) async fn serve(
     world: Arc<World>,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let service = router(world).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
+    // Chat frames are small, and must not wait for the client's acknowledgement of the one before.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    axum::serve(listener, router(world))
         .with_graceful_shutdown(async move {
             // An error means that the cloud was dropped, which is a stop too.
             drop(stopped.wait_for(|stopped| *stopped).await);

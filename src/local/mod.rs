@@ -308,6 +308,12 @@ impl LocalCloud {
         format!("http://{}", self.address)
     }
 
+    /// Gives the account a role for API Gateway's logs when it has none. On AWS that is an administrator's, once
+    /// for each account and Region; a laptop has no administrator.
+    pub fn grant_api_logs(&self) -> io::Result<()> {
+        apigateway::account::grant(&self.world).map_err(|refusal| io::Error::other(refusal.message))
+    }
+
     /// What happens from now on; a watcher that falls far behind loses the oldest.
     pub fn watch(&self) -> broadcast::Receiver<Happening> {
         self.world.happenings.subscribe()
@@ -360,7 +366,9 @@ async fn until(mut stopped: watch::Receiver<bool>, task: impl Future<Output = ()
 async fn flush_logs(world: Arc<World>) {
     loop {
         world.clock.wait(FLUSH).await;
-        world.logs.flush(&world.store);
+        let world = Arc::clone(&world);
+        // Messages must not wait for the disk. A flush that panics is made up for by the next.
+        drop(tokio::task::spawn_blocking(move || world.logs.flush(&world.store)).await);
     }
 }
 

@@ -299,10 +299,10 @@ fn from_zip_file(
     Ok(artifact(bytes, request.arch))
 }
 
-/// A debug binary is zipped at every save; what is uploaded should be small.
+/// A debug binary is zipped at every save, and sent once for every function; what is uploaded should be small.
 fn effort(request: &Request<'_>) -> zip::Effort {
     match request.profile {
-        Profile::Quick if request.native => zip::Effort::None,
+        Profile::Quick if request.native => zip::Effort::Quick,
         Profile::Quick | Profile::Lambda => zip::Effort::Small,
     }
 }

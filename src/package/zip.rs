@@ -24,7 +24,8 @@ pub(super) struct Entry {
 /// How hard to compress; either gives the same bytes every time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effort {
-    None,
+    /// A third of the size in a fraction of the time: for what is sent and unpacked on the same machine.
+    Quick,
     Small,
 }
 
@@ -51,12 +52,13 @@ fn options(entry: &Entry, effort: Effort) -> SimpleFileOptions {
         .system(System::Unix)
         .last_modified_time(DateTime::DEFAULT)
         .unix_permissions(if entry.executable { 0o755 } else { 0o644 });
-    match effort {
-        Effort::None => options.compression_method(CompressionMethod::Stored),
-        Effort::Small => options
-            .compression_method(CompressionMethod::Deflated)
-            .compression_level(Some(6)),
-    }
+    let level = match effort {
+        Effort::Quick => 1,
+        Effort::Small => 6,
+    };
+    options
+        .compression_method(CompressionMethod::Deflated)
+        .compression_level(Some(level))
 }
 
 /// A zip that somebody else made.

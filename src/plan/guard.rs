@@ -30,6 +30,8 @@ pub enum Danger {
     },
     /// Every open connection would be closed.
     DropsConnections { id: ResourceId },
+    /// The stage wants access logs, and the account has no role to write them with.
+    NoLogRole,
     /// A table that the stack only uses does not exist.
     NoTable { name: String },
     /// A table that the stack only uses looks different from what the file says.
@@ -60,6 +62,7 @@ impl Danger {
             Self::NotOurs { .. }
             | Self::TwoApis { .. }
             | Self::ReplacesTable { .. }
+            | Self::NoLogRole
             | Self::NoTable { .. }
             | Self::OtherTable { .. } => Consent::Never,
         }
@@ -85,6 +88,10 @@ impl Danger {
             Self::DropsConnections { .. } => {
                 "clients reconnect; to accept that, say `--drop-connections`".to_owned()
             }
+            Self::NoLogRole => "set one once for the account (`aws apigateway update-account \
+                 --patch-operations op=replace,path=/cloudwatchRoleArn,value=ROLE_ARN`, with the \
+                 policy AmazonAPIGatewayPushToCloudWatchLogs), or remove `api.logs`"
+                .to_owned(),
             Self::NoTable { .. } => {
                 "make the table first, or let this stack make it: remove `existing: true`"
                     .to_owned()
@@ -119,6 +126,10 @@ impl fmt::Display for Danger {
             Self::DropsConnections { id } => {
                 write!(f, "this would delete {id} and close every connection to it")
             }
+            Self::NoLogRole => f.write_str(
+                "`api.logs` asks for access logs, but this account and Region have no role for API \
+                 Gateway's logs",
+            ),
             Self::NoTable { name } => {
                 write!(f, "there is no table {name}, which stack.yaml says exists")
             }
@@ -148,6 +159,9 @@ pub(super) fn dangers(
         if id.kind == Kind::Api && id.name.contains('~') {
             all.push(Danger::TwoApis { id: id.clone() });
         }
+    }
+    if observed.no_log_role && desired.resources.keys().any(|id| id.kind == Kind::Stage) {
+        all.push(Danger::NoLogRole);
     }
     all.extend(changes.values().filter_map(of_change));
     all.extend(of_referenced(desired, observed));

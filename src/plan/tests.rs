@@ -114,6 +114,7 @@ impl World {
                 .iter()
                 .map(|(name, shape)| (name.clone(), Some(shape.clone())))
                 .collect(),
+            no_log_role: false,
             notes: Vec::new(),
         }
     }
@@ -246,7 +247,7 @@ fn a_renamed_route_is_made_deployed_and_removed_in_this_order() {
       + permission/chat-send:say
       - permission/chat-send:sendMessage
       ~ deployment/production
-          snapshot: b378cdc8bd67db14 → 888fc81c4952e05b
+          snapshot: 540d65b2d351695d → 3df93559b050e257
 
     Plan: 2 to add, 1 to change, 2 to destroy. Live connections: kept.
     "#);

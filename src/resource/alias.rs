@@ -8,6 +8,9 @@ use super::{Difference, Found, Managed, Work};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, LIVE, Physical, ResourceId};
 
+/// The version that is still being worked on.
+const LATEST: &str = "$LATEST";
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alias {
     /// Whose settings the alias is to serve.
@@ -127,7 +130,9 @@ pub(crate) async fn delete(work: &Work<'_>, function: &str) -> Result<(), CloudE
 pub(crate) async fn list(cloud: &Cloud, function: &str) -> Result<Option<Found>, CloudError> {
     let version = function::version(cloud, function, LIVE).await?;
     Ok(version.map(|(version, settings)| {
-        let settings = json!({ "release": function::release(&settings) });
+        // What anybody changes next would be served at once: that is no release, whatever it is now.
+        let release = function::release(&settings).filter(|_| version != LATEST);
+        let settings = json!({ "release": release });
         Found::ours(Kind::Alias, function, Physical::new(version), settings)
     }))
 }

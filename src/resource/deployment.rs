@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use aws_sdk_apigatewayv2::types::{Deployment as DeploymentObject, DeploymentStatus};
 
+use super::text::{PENDING, digest};
 use super::{Difference, Found, Managed, Work, pages};
 use crate::cloud::wait::{self, Poll};
 use crate::cloud::{Cloud, CloudError, Fault};
@@ -14,8 +15,10 @@ use crate::names::{Facts, Kind, Physical, ResourceId};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deployment {
     pub stage: String,
-    /// Of everything that a snapshot holds.
+    /// Of everything that a snapshot holds, but for ids.
     pub digest: String,
+    /// Whose ids a snapshot holds: one that is made again is not the one that is served.
+    pub holds: Vec<ResourceId>,
     /// All that must be there before traffic reaches it.
     pub ready: Vec<ResourceId>,
 }
@@ -23,8 +26,23 @@ pub struct Deployment {
 const MARK: &str = "msgai ";
 
 impl Deployment {
-    fn description(&self) -> String {
-        format!("{MARK}{}", self.digest)
+    /// # Errors
+    /// The first of what it holds that has no id yet.
+    fn snapshot(&self, facts: &Facts) -> Result<String, ResourceId> {
+        let mut whole = self.digest.clone();
+        for id in &self.holds {
+            let physical = facts.get(id).ok_or_else(|| id.clone())?;
+            whole.push_str(&format!(" {id}={}", physical.id));
+        }
+        Ok(digest(whole.as_bytes()))
+    }
+
+    fn description(&self, work: &Work<'_>) -> String {
+        let snapshot = self.snapshot(work.facts);
+        format!(
+            "{MARK}{}",
+            snapshot.expect("a plan makes what a snapshot holds before it")
+        )
     }
 
     /// Binds the new snapshot to the stage in the same call; open connections stay.
@@ -106,7 +124,7 @@ impl Deployment {
                     .create_deployment()
                     .api_id(work.api())
                     .stage_name(&self.stage)
-                    .description(self.description())
+                    .description(self.description(work))
                     .send()
             })
             .await;
@@ -117,7 +135,7 @@ impl Deployment {
                 let all = snapshots(work.cloud, work.api()).await?;
                 let mine = all.into_iter().find(|one| {
                     one.deployment_id() == served.as_deref()
-                        && one.description() == Some(&self.description())
+                        && one.description() == Some(&self.description(work))
                 });
                 mine.and_then(|one| one.deployment_id).ok_or(error)
             }
@@ -139,8 +157,11 @@ impl Managed for Deployment {
         after
     }
 
-    fn settings(&self, _: &Facts) -> Value {
-        json!({ "snapshot": self.digest })
+    fn settings(&self, facts: &Facts) -> Value {
+        match self.snapshot(facts) {
+            Ok(snapshot) => json!({ "snapshot": snapshot }),
+            Err(id) => json!({ "snapshot": { PENDING: id.to_string() } }),
+        }
     }
 
     async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {

@@ -81,7 +81,7 @@ impl LogGroup {
         let (cloud, logs) = (work.cloud, work.cloud.logs());
         match self.retention {
             Some(days) => cloud
-                .call("PutRetentionPolicy", &self.name, || {
+                .call_on_new("PutRetentionPolicy", &self.name, || {
                     logs.put_retention_policy()
                         .log_group_name(&self.name)
                         .retention_in_days(days)

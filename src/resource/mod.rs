@@ -79,6 +79,10 @@ pub struct Scope {
     pub wanted: BTreeSet<ResourceId>,
     /// Tables that are used and never changed: physical names.
     pub referenced: BTreeSet<String>,
+    /// Tables that want AWS's managed key, which is told from another key only by their wanting it.
+    pub managed_keys: BTreeSet<String>,
+    /// The stage writes access logs, for which the account needs a role.
+    pub access_logs: bool,
 }
 
 impl Scope {
@@ -273,6 +277,20 @@ pub(crate) fn touches(because: &[Difference], field: &str) -> bool {
     because
         .iter()
         .any(|d| d.field.split(['.', '[']).next() == Some(field))
+}
+
+/// The members of a setting that differ: `a.b` for `tags."a.b"`, `x` for `indexes.x.partition`.
+pub(crate) fn members(because: &[Difference], setting: &str) -> BTreeSet<String> {
+    let of_setting = |d: &Difference| {
+        let rest = d.field.strip_prefix(setting)?.strip_prefix('.')?.to_owned();
+        // A name with a dot in it stands in quotes.
+        let name = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.rsplit_once('"')?.0,
+            None => rest.split(['.', '[']).next()?,
+        };
+        Some(name.to_owned())
+    };
+    because.iter().filter_map(of_setting).collect()
 }
 
 /// All items of a list that comes in pages; `ask` takes a token and gives items and the next token.

@@ -56,7 +56,7 @@ impl RolePolicy {
         let _turn = work.cloud.pace().iam().await;
         let document = self.document(work.facts).to_string();
         work.cloud
-            .call("PutRolePolicy", &self.role, || {
+            .call_on_new("PutRolePolicy", &self.role, || {
                 work.cloud
                     .iam()
                     .put_role_policy()

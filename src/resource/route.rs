@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use aws_sdk_apigatewayv2::types::{AuthorizationType, Route as RouteObject};
 
 use super::text::Text;
-use super::{Difference, Found, Managed, Work, api, pages};
+use super::{Difference, Found, Managed, Work, api, pages, touches};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, Physical, ResourceId, StackId};
 
@@ -89,7 +89,8 @@ impl Managed for Route {
                     .into_iter()
                     .find(|found| found.id.name == self.key)
                     .ok_or(error)?;
-                self.write(work, &mine.at).await?;
+                // Nobody knows how far the earlier try came.
+                self.write(work, &mine.at, true).await?;
                 Ok(mine.at)
             }
             Err(error) => Err(error),
@@ -100,22 +101,26 @@ impl Managed for Route {
         &self,
         work: &Work<'_>,
         at: &Physical,
-        _: &[Difference],
+        because: &[Difference],
     ) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().api_write().await;
-        self.write(work, at).await?;
+        self.write(work, at, touches(because, "reply")).await?;
         Ok(at.clone())
     }
 }
 
 impl Route {
-    /// Every member, because an omitted one keeps what is there; an authorizer goes only with its type.
-    async fn write(&self, work: &Work<'_>, at: &Physical) -> Result<(), CloudError> {
+    /// The target and who may connect, always together: an authorizer goes only with its type. The response
+    /// expression only where it changes, because that AWS takes an empty one is not documented.
+    async fn write(&self, work: &Work<'_>, at: &Physical, reply: bool) -> Result<(), CloudError> {
         let target = work.text(&self.target());
         let authorizer = self
             .authorizer()
             .map(|text| work.text(&text))
             .unwrap_or_default();
+        let expression = if self.reply { REPLY } else { "" };
+        // Only $connect ever has an authorizer to take away.
+        let authorizer = (self.key == "$connect").then_some(authorizer);
         work.cloud
             .call("UpdateRoute", &self.key, || {
                 work.cloud
@@ -126,8 +131,8 @@ impl Route {
                     .route_key(&self.key)
                     .target(&target)
                     .authorization_type(self.authorization())
-                    .authorizer_id(&authorizer)
-                    .route_response_selection_expression(if self.reply { REPLY } else { "" })
+                    .set_authorizer_id(authorizer.clone())
+                    .set_route_response_selection_expression(reply.then(|| expression.to_owned()))
                     .send()
             })
             .await

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use aws_sdk_apigatewayv2::types::{AccessLogSettings, RouteSettings, Stage as StageObject};
 
 use super::tags::{self, Tags};
-use super::{Difference, Found, Managed, Scope, Work, api, pages, touches};
+use super::{Difference, Found, Managed, Scope, Work, api, members, pages, touches};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, Physical, ResourceId, StackId};
 
@@ -167,18 +167,10 @@ impl Stage {
         work: &Work<'_>,
         because: &[Difference],
     ) -> Result<(), CloudError> {
-        let gone = because
-            .iter()
-            .filter_map(|d| d.field.strip_prefix("routes."))
-            .filter_map(|rest| {
-                let key = match rest.strip_prefix('"') {
-                    Some(quoted) => quoted.split('"').next()?,
-                    None => rest.split('.').next()?,
-                };
-                (!self.route_throttles.contains_key(key)).then(|| key.to_owned())
-            });
-        let gone: std::collections::BTreeSet<String> = gone.collect();
-        for key in gone {
+        for key in members(because, "routes") {
+            if self.route_throttles.contains_key(&key) {
+                continue;
+            }
             let done = work
                 .cloud
                 .call("DeleteRouteSettings", &key, || {
@@ -209,11 +201,8 @@ impl Stage {
     async fn write(&self, work: &Work<'_>, because: &[Difference]) -> Result<(), CloudError> {
         // A variable is removed by setting it to the empty text; leaving it out keeps it.
         let mut variables = self.variables.clone();
-        for name in because
-            .iter()
-            .filter_map(|d| d.field.strip_prefix("variables."))
-        {
-            variables.entry(name.to_owned()).or_default();
+        for name in members(because, "variables") {
+            variables.entry(name).or_default();
         }
         work.cloud
             .call("UpdateStage", &self.name, || {

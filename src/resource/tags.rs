@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 
-use super::Difference;
+use super::{Difference, members};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{MARK, StackId};
 
@@ -105,26 +105,14 @@ impl Hints {
 
 /// Keys to remove and pairs to set, from the differences of a `tags` setting.
 pub(crate) fn changes(because: &[Difference], want: &Tags) -> (Vec<String>, Tags) {
-    let keys = because
-        .iter()
-        .filter_map(|d| d.field.strip_prefix("tags."))
-        .map(unquote)
-        .collect::<Vec<_>>();
-    let (set, remove): (Vec<&String>, Vec<&String>) =
-        keys.iter().partition(|key| want.contains_key(*key));
+    let (set, remove): (Vec<String>, Vec<String>) = members(because, "tags")
+        .into_iter()
+        .partition(|key| want.contains_key(key));
     let set = set
         .into_iter()
-        .map(|key| (key.clone(), want[key].clone()))
+        .map(|key| (key.clone(), want[&key].clone()))
         .collect();
-    (remove.into_iter().cloned().collect(), set)
-}
-
-/// A key as it stands in a difference's field: keys with dots are quoted there.
-fn unquote(key: &str) -> String {
-    key.strip_prefix('"')
-        .and_then(|k| k.strip_suffix('"'))
-        .unwrap_or(key)
-        .to_owned()
+    (remove, set)
 }
 
 /// An object's tags without those that AWS itself puts on.

@@ -4,7 +4,7 @@
 //! is [`Served`]. Never: a message, a socket or a function. Request and response members have the same names, so an
 //! object is kept as the JSON that is answered; [`members`] checks what goes in.
 
-mod account;
+pub(crate) mod account;
 mod api;
 mod authorizers;
 mod deployments;

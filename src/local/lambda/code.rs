@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -13,15 +14,20 @@ use zip::ZipArchive;
 
 use super::check::{invalid, too_large};
 use super::state::Code;
+use crate::local::locked;
 use crate::local::refusal::Refusal;
 use crate::local::store::Store;
 
 const ZIPPED_LIMIT: usize = 50 * 1024 * 1024;
 const UNZIPPED_LIMIT: u64 = 262_144_000;
+/// What is unpacked goes to the disk in pieces of this size.
+const CHUNK: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub(super) struct CodeStore {
     root: PathBuf,
+    /// Held while a package is unpacked: a crowd that connects at once needs its function's files once.
+    unpacking: Mutex<()>,
     /// Holds the folder of a cloud that lives in memory, and removes it with the cloud.
     _temporary: Option<TempDir>,
 }
@@ -37,6 +43,7 @@ impl CodeStore {
         fs::create_dir_all(&root)?;
         Ok(Self {
             root,
+            unpacking: Mutex::default(),
             _temporary: temporary,
         })
     }
@@ -70,14 +77,15 @@ impl CodeStore {
         if folder.exists() {
             return Ok(folder);
         }
+        let _turn = locked(&self.unpacking);
+        if folder.exists() {
+            return Ok(folder);
+        }
         let zip = fs::read(self.root.join(format!("{name}.zip")))?;
         let unpacked = tempfile::tempdir_in(&self.root)?;
         unpack(&zip, unpacked.path())?;
-        match fs::rename(unpacked.path(), &folder) {
-            // Another call was quicker; its files are the same.
-            Err(_) if folder.exists() => Ok(folder),
-            done => done.map(|()| folder),
-        }
+        fs::rename(unpacked.path(), &folder)?;
+        Ok(folder)
     }
 
     /// Forgets every package that no version uses.
@@ -152,9 +160,9 @@ fn unpack(zip: &[u8], into: &Path) -> io::Result<()> {
             fs::create_dir_all(parent)?;
         }
         // The stated size may lie; what is read is bounded all the same.
-        let mut bytes = Vec::new();
-        io::copy(&mut (&mut file).take(UNZIPPED_LIMIT), &mut bytes)?;
-        fs::write(&path, bytes)?;
+        let mut out = io::BufWriter::with_capacity(CHUNK, fs::File::create(&path)?);
+        io::copy(&mut (&mut file).take(UNZIPPED_LIMIT), &mut out)?;
+        out.into_inner()?;
         set_mode(&path, file.unix_mode())?;
     }
     Ok(())

@@ -16,6 +16,21 @@ use super::super::PackageError;
 /// How much of cargo's output an error repeats.
 const LAST_LINES: usize = 40;
 
+/// What a cargo that runs us (`cargo run`, `cargo test`) tells about our own package. Build scripts, such as
+/// ring's, run again when these change, and with them everything that stands on TLS is built anew.
+const OURS: [&str; 10] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_LINKS",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+    "OUT_DIR",
+];
+
 /// What builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Program {
@@ -106,6 +121,9 @@ impl Job {
         command.arg("--message-format=json-render-diagnostics");
         if let Remap::Instead(flags) = &self.remap {
             command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+        }
+        for name in OURS {
+            command.env_remove(name);
         }
         // CI often asks for colour, which an error message must not carry.
         command
@@ -264,6 +282,18 @@ mod tests {
                 .get_envs()
                 .all(|(name, _)| name != "CARGO_ENCODED_RUSTFLAGS")
         );
+    }
+
+    #[test]
+    fn the_cargo_that_runs_us_is_not_heard() {
+        let job = Job::new("handlers", Path::new("/src"), "bootstrap");
+        let command = job.command();
+        let removed: Vec<_> = command
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(removed, OURS);
     }
 
     #[test]

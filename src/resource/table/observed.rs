@@ -86,7 +86,7 @@ async fn object(
         "indexes": indexes(&table),
         "ttl": ttl,
         "recovery": recovery,
-        "encryption": encryption(&table),
+        "encryption": encryption(&table, scope.managed_keys.contains(&name)),
         "protection": table.deletion_protection_enabled().unwrap_or(false),
         "tags": tags,
     });
@@ -159,8 +159,9 @@ fn projection(of: &Projection) -> Value {
     }
 }
 
-/// No description means AWS's own key.
-fn encryption(table: &TableDescription) -> String {
+/// No description means AWS's own key. Its managed key and a customer's look alike from here, so the managed one is
+/// believed where it is wanted.
+fn encryption(table: &TableDescription, wants_managed: bool) -> String {
     let Some(sse) = table.sse_description() else {
         return "aws-owned".to_owned();
     };
@@ -168,8 +169,7 @@ fn encryption(table: &TableDescription) -> String {
         return "aws-owned".to_owned();
     }
     match sse.kms_master_key_arn() {
-        // The account's `aws/dynamodb` key has no name of ours, so any key that was not asked for by its ARN is it.
-        Some(arn) if !arn.ends_with("alias/aws/dynamodb") => arn.to_owned(),
+        Some(arn) if !wants_managed => arn.to_owned(),
         _ => "aws-managed".to_owned(),
     }
 }

@@ -1,0 +1,150 @@
+//! What happens to a chat while it lives: clients vanish, code is deployed, the local cloud is started again.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::io::{Cursor, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use msgai::local::Happening;
+use msgai::resource::function::Code;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::broadcast::Receiver;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::STACK;
+use super::deployed::{Deployed, Own, deploy, handlers, open};
+use super::person::{MESSAGE, Person, STATUS};
+use super::tables::{items, put, text};
+
+const CONNECTIONS: &str = "chat-connections";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_row_of_a_client_that_vanished_is_pruned() {
+    let chat = deploy(STACK, None).await;
+    let mut happenings = chat.local.watch();
+    let bob = Person::joins(&chat.url, "userId=bob").await;
+    let row = items(&chat, CONNECTIONS).await.remove(0);
+    let id = text(&row, "connectionId").to_owned();
+
+    // `$disconnect` comes when it can; here it comes, and its work is undone, as if it never had.
+    bob.vanishes();
+    until_disconnected(&mut happenings, &id).await;
+    assert_eq!(items(&chat, CONNECTIONS).await, []);
+    put(&chat, CONNECTIONS, row).await;
+
+    let mut alice = Person::joins(&chat.url, "userId=alice").await;
+    alice.sends("m1", json!({ "recipientId": "bob" })).await;
+    let status = alice.hears(STATUS).await;
+    assert_eq!(
+        (&status["status"], &status["recipients"]),
+        (&json!("sent"), &json!(0))
+    );
+
+    let rows = items(&chat, CONNECTIONS).await;
+    let users: Vec<_> = rows.iter().map(|row| text(row, "userId")).collect();
+    assert_eq!(users, ["alice"]);
+    alice.leaves_content().await;
+    chat.local.shutdown().await;
+}
+
+/// Waits until `$disconnect` has answered for this connection.
+async fn until_disconnected(happenings: &mut Receiver<Happening>, id: &str) {
+    loop {
+        match happenings.recv().await.unwrap() {
+            Happening::Event {
+                connection_id,
+                route_key,
+                status,
+                ..
+            } if connection_id == id && route_key == "$disconnect" => {
+                assert_eq!(status, Some(200));
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deploy_of_code_loses_no_message_and_no_connection() {
+    let chat = deploy(STACK, None).await;
+    let mut alice = Person::joins(&chat.url, "userId=alice").await;
+    let mut bob = Person::joins(&chat.url, "userId=bob").await;
+
+    let is_live = AtomicBool::new(false);
+    let deploying = async {
+        let changes = chat.deploy(&renewed(handlers()), &Own::new()).await;
+        // Three functions and their aliases, and nothing else.
+        assert_eq!(changes, 6);
+        is_live.store(true, Ordering::Relaxed);
+    };
+    // As long as the deploy takes, and not less than this; each message waits for the one before.
+    let talking = async {
+        let mut said = 0;
+        while said < 200 || !is_live.load(Ordering::Relaxed) {
+            let id = format!("m{said}");
+            alice.sends(&id, json!({ "recipientId": "bob" })).await;
+            let status = alice.hears(STATUS).await;
+            assert_eq!(
+                (&status["messageId"], &status["status"]),
+                (&json!(id), &json!("delivered"))
+            );
+            assert_eq!(bob.hears(MESSAGE).await["messageId"], json!(id));
+            said += 1;
+        }
+    };
+    tokio::join!(deploying, talking);
+
+    alice.leaves_content().await;
+    bob.leaves_content().await;
+    chat.local.shutdown().await;
+}
+
+/// The same handlers in a package of other bytes, as after a change of their code.
+fn renewed(code: &Code) -> Code {
+    let zip = Cursor::new(code.zip.to_vec());
+    let mut writer = ZipWriter::new_append(zip).unwrap();
+    writer
+        .start_file("release.txt", SimpleFileOptions::DEFAULT)
+        .unwrap();
+    writer.write_all(b"2\n").unwrap();
+    let zip = writer.finish().unwrap().into_inner();
+    Code {
+        sha256: STANDARD.encode(Sha256::digest(&zip)),
+        zip: Arc::new(zip),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chat_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = open(STACK, None, Some(folder.path())).await;
+    chat.deploy(handlers(), &Own::new()).await;
+    let mut alice = Person::joins(&chat.url, "userId=alice").await;
+    let mut bob = Person::joins(&chat.url, "userId=bob").await;
+    alice.sends("m1", json!({ "recipientId": "bob" })).await;
+    assert_eq!(alice.hears(STATUS).await["status"], "delivered");
+    assert_eq!(bob.hears(MESSAGE).await["messageId"], "m1");
+    chat.local.shutdown().await;
+    assert_eq!(alice.is_cut().await.code, 1001);
+    assert_eq!(bob.is_cut().await.code, 1001);
+
+    // On another port, without a deploy.
+    let chat: Deployed = open(STACK, None, Some(folder.path())).await;
+    let mut alice = Person::joins(&chat.url, "userId=alice").await;
+    let mut bob = Person::joins(&chat.url, "userId=bob").await;
+    alice.sends("m1", json!({ "recipientId": "bob" })).await;
+    assert_eq!(alice.hears(STATUS).await["messageId"], "m1");
+    alice.sends("m2", json!({ "recipientId": "bob" })).await;
+    assert_eq!(alice.hears(STATUS).await["recipients"], 1);
+    // The first was heard before the restart, and is not heard again.
+    assert_eq!(bob.hears(MESSAGE).await["messageId"], "m2");
+    alice.leaves_content().await;
+    bob.leaves_content().await;
+    chat.local.shutdown().await;
+}

@@ -1,0 +1,167 @@
+//! Deploys from end to end against the local cloud: what a person does with a stack, case by case.
+
+#![expect(clippy::unwrap_used, reason = "tests fail where they stand")]
+
+#[path = "deploy/drift.rs"]
+mod drift;
+#[path = "deploy/gone.rs"]
+mod gone;
+#[path = "deploy/lost.rs"]
+mod lost;
+#[path = "deploy/refused.rs"]
+mod refused;
+#[path = "deploy/slow.rs"]
+mod slow;
+mod support;
+
+use msgai::names::Kind;
+use support::inventory::{added, inventory};
+use support::{Call, Draft, Lab, shown};
+
+const WHOLE: &str = include_str!("deploy/whole.yaml");
+
+async fn deployed() -> (Lab, Draft) {
+    let lab = Lab::instant().await;
+    lab.sdk.allow_access_logs().await;
+    let draft = Draft::from(WHOLE);
+    lab.deploy(&draft).await;
+    (lab, draft)
+}
+
+async fn assert_up_to_date(lab: &Lab, draft: &Draft) {
+    let plan = lab.plan(draft).await;
+    assert!(
+        plan.is_empty() && plan.dangers.is_empty(),
+        "{}",
+        shown(&plan)
+    );
+}
+
+/// Asking whether something is ready is waiting, and not work.
+fn is_poll(call: &Call) -> bool {
+    ["GetFunction", "DescribeTable", "GetDeployment", "GetStage"].contains(&call.operation.as_str())
+}
+
+async fn example(text: &str, existing: &str) {
+    let lab = Lab::instant().await;
+    lab.sdk.make_table(existing, "messageId").await;
+    let before = inventory(&lab.sdk).await;
+    let draft = Draft::from(text);
+
+    lab.calls();
+    let plan = lab.plan(&draft).await;
+    assert!(plan.dangers.is_empty(), "{:?}", plan.dangers);
+    let looks = lab.calls();
+    let (applied, _) = support::carry_out(&lab.cloud, &plan).await;
+    support::assert_complete(&applied);
+    let work = lab.calls();
+    let calls = looks.len() + work.iter().filter(|call| !is_poll(call)).count();
+    assert!(
+        calls <= 50,
+        "a first deploy of {calls} calls: {looks:?} {work:?}"
+    );
+    let refused = work.iter().find(|call| call.status >= 400);
+    assert!(refused.is_none(), "{refused:?}");
+
+    let again = lab.deploy(&draft).await;
+    assert!(again.plan.is_empty(), "{}", shown(&again.plan));
+    let calls = lab.calls();
+    let write = calls
+        .iter()
+        .find(|call| call.is_write() && call.operation != "GetCallerIdentity");
+    assert!(write.is_none(), "a deploy of nothing writes: {write:?}");
+    assert!(
+        calls.len() <= 30,
+        "a deploy of nothing makes {} calls: {calls:?}",
+        calls.len()
+    );
+
+    lab.destroy(&draft, true).await;
+    let now = inventory(&lab.sdk).await;
+    assert_eq!(
+        added(&before, &now).keys().collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
+    assert_eq!(
+        added(&now, &before).keys().collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
+}
+
+#[tokio::test]
+async fn the_direct_example_deploys_in_few_calls_and_once() {
+    example(include_str!("../examples/messageai/stack.yaml"), "Messages").await;
+}
+
+#[tokio::test]
+async fn the_group_example_deploys_in_few_calls_and_once() {
+    example(
+        include_str!("../examples/nursify/stack.yaml"),
+        "ChatMessages",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_deploy_keeps_what_clients_hold_on_to() {
+    let (lab, draft) = deployed().await;
+    let wanted = lab.wanted(&draft);
+    let before = lab.observe(&wanted).await;
+    let changed = WHOLE
+        .replace("memory: 256", "memory: 512")
+        .replace("burst: 10 }", "burst: 11 }");
+    let deployed = lab.deploy(&Draft::from(changed.as_str())).await;
+    let kinds: Vec<Kind> = deployed.plan.changes.keys().map(|id| id.kind).collect();
+    assert_eq!(kinds, [Kind::Function, Kind::Alias, Kind::Stage]);
+    let after = lab.observe(&wanted).await;
+    for (id, found) in &before.objects {
+        if id.kind != Kind::Alias {
+            assert_eq!(found.at, after.objects[id].at, "{id} is another object now");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_index_comes_and_goes_one_at_a_time() {
+    let (lab, _) = deployed().await;
+    let indexes = |written: &str| {
+        let text = WHOLE.replace("{ userId-index: userId }", written);
+        Draft::from(text.as_str())
+    };
+    for written in [
+        "{ userId-index: userId, groupId-index: groupId, by-room: { key: room, sort: at:N, projection: keys } }",
+        "{ groupId-index: groupId }",
+        "{ groupId-index: owner, userId-index: { key: userId, projection: [name] } }",
+        "{}",
+    ] {
+        let draft = indexes(written);
+        let deployed = lab.deploy(&draft).await;
+        let table = deployed
+            .plan
+            .changes
+            .keys()
+            .find(|id| id.kind == Kind::Table);
+        assert!(table.is_some(), "{written}: {}", shown(&deployed.plan));
+        assert_up_to_date(&lab, &draft).await;
+    }
+}
+
+#[tokio::test]
+async fn tables_stay_when_the_file_forgets_them_and_come_back_with_their_items() {
+    use aws_sdk_dynamodb::types::AttributeValue;
+    let (lab, draft) = deployed().await;
+    let put = lab.sdk.dynamodb.put_item().table_name("whole-connections");
+    let put = put.item("connectionId", AttributeValue::S("c1".to_owned()));
+    put.send().await.unwrap();
+
+    let without = "name: whole\ntags: { team: chat }\nfunctions: { talk: { source: ./code } }\n\
+                   api: { stage: production, routes: { $connect: talk } }\n";
+    let deployed = lab.deploy(&Draft::from(without)).await;
+    let kept: Vec<String> = deployed.plan.kept.iter().map(ToString::to_string).collect();
+    assert_eq!(kept, ["table/whole-connections"]);
+    lab.destroy(&draft, false).await;
+    lab.deploy(&draft).await;
+    assert_up_to_date(&lab, &draft).await;
+    let items = lab.sdk.dynamodb.scan().table_name("whole-connections");
+    assert_eq!(items.send().await.unwrap().count, 1);
+}

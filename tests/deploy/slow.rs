@@ -1,0 +1,169 @@
+//! A cloud as slow and as grudging as AWS, on a clock that turns when the engine says that it waits.
+
+use std::time::Duration;
+
+use msgai::local::Realism;
+use msgai::local::clock::Clock;
+use msgai::report::{Event, Reporter};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{WHOLE, assert_up_to_date};
+use crate::support::inventory::inventory;
+use crate::support::{Draft, Lab, assert_complete, carry_out_before};
+
+const START: Duration = Duration::from_secs(1_800_000_000);
+
+/// AWS's times; only an index, which takes minutes there, is quicker, and a function is pending for longer than all
+/// other waits of a deploy could turn the clock while it is being looked at.
+const REALISM: Realism = Realism {
+    function_pending: Duration::from_mins(2),
+    index_create: Duration::from_secs(40),
+    ..Realism::AWS
+};
+
+/// Turns the clock whenever the engine waits, and remembers for what.
+struct Turner {
+    clock: Clock,
+    waits: Vec<String>,
+    failed: Vec<String>,
+}
+
+impl Reporter for Turner {
+    fn begin(&mut self, _: usize) {}
+
+    fn on(&mut self, event: &Event) {
+        match event {
+            Event::Waiting { on, .. } => {
+                self.waits.push(on.clone());
+                self.clock.turn(Duration::from_secs(3));
+            }
+            Event::Failed { error, .. } => self.failed.push(error.clone()),
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, _: &str) {}
+
+    fn end(&mut self) {}
+}
+
+impl Turner {
+    fn has_waited_for(&self, what: &str) {
+        assert!(
+            self.waits.iter().any(|wait| wait.contains(what)),
+            "{what}: {:?}",
+            self.waits
+        );
+    }
+}
+
+struct Slow {
+    lab: Lab,
+    clock: Clock,
+}
+
+impl Slow {
+    async fn start() -> Self {
+        let clock = Clock::turned(START);
+        let lab = Lab::start(REALISM, clock.clone()).await;
+        Self { lab, clock }
+    }
+
+    /// Plans and applies. Calls that only take a while pass with the ticks; everything else turns the clock itself.
+    async fn apply(&self, plan: msgai::plan::Plan) -> (msgai::apply::Applied, Turner) {
+        let mut turner = Turner {
+            clock: self.clock.clone(),
+            waits: Vec::new(),
+            failed: Vec::new(),
+        };
+        let applied = tokio::select! {
+            applied = carry_out_before(&self.lab.cloud, &plan, &mut turner) => applied,
+            () = self.tick() => unreachable!("it ticks for ever"),
+        };
+        (applied, turner)
+    }
+
+    async fn tick(&self) {
+        let mut ticks = interval(Duration::from_millis(5));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.clock.turn(Duration::from_millis(20));
+        }
+    }
+
+    /// A rest in which the rates of the services recover.
+    async fn plan(&self, draft: &Draft) -> msgai::plan::Plan {
+        self.clock.turn(Duration::from_mins(1));
+        self.lab.plan(draft).await
+    }
+
+    async fn deploy(&self, draft: &Draft) -> Turner {
+        let (applied, turner) = self.apply(self.plan(draft).await).await;
+        assert_complete(&applied);
+        self.clock.turn(Duration::from_mins(1));
+        assert_up_to_date(&self.lab, draft).await;
+        turner
+    }
+}
+
+fn without_access_logs(text: &str) -> Draft {
+    Draft::from(text.replace("  logs: { retention: 14d }\n", "").as_str())
+}
+
+#[tokio::test]
+async fn a_first_deploy_waits_for_everything_that_aws_makes_wait() {
+    let slow = Slow::start().await;
+    let waits = slow.deploy(&without_access_logs(WHOLE)).await;
+    waits.has_waited_for("cannot be assumed by Lambda");
+    waits.has_waited_for("is Pending");
+    waits.has_waited_for("table whole-connections is CREATING");
+}
+
+#[tokio::test]
+async fn changes_wait_for_what_is_under_way() {
+    let slow = Slow::start().await;
+    slow.deploy(&without_access_logs(WHOLE)).await;
+    let changed = WHOLE
+        .replace("memory: 256", "memory: 512")
+        .replace(
+            "{ userId-index: userId }",
+            "{ userId-index: userId, groupId-index: groupId }",
+        )
+        .replace("    say:", "    shout: gate\n    say:")
+        .replace(
+            "    key: connectionId\n",
+            "    key: connectionId\n    recovery: true\n",
+        );
+    let waits = slow.deploy(&without_access_logs(&changed)).await;
+    waits.has_waited_for("an update of function whole-talk is in progress");
+    waits.has_waited_for("whole-connections");
+}
+
+#[tokio::test]
+async fn destroying_waits_for_the_table_to_be_gone() {
+    let slow = Slow::start().await;
+    let draft = without_access_logs(WHOLE);
+    slow.deploy(&draft).await;
+    slow.clock.turn(Duration::from_mins(1));
+    let plan = slow.lab.plan_to_destroy(&draft, true).await;
+    let (applied, waits) = slow.apply(plan).await;
+    assert_complete(&applied);
+    waits.has_waited_for("table whole-connections to be gone");
+    slow.clock.turn(Duration::from_mins(1));
+    assert!(inventory(&slow.lab.sdk).await.is_empty());
+}
+
+#[tokio::test]
+async fn another_ttl_attribute_takes_two_deploys_an_hour_apart() {
+    let slow = Slow::start().await;
+    slow.deploy(&without_access_logs(WHOLE)).await;
+    let moved = without_access_logs(&WHOLE.replace("ttl: ttl", "ttl: expires"));
+    // Long enough after the table was made.
+    slow.clock.turn(Duration::from_hours(1));
+    let (applied, turner) = slow.apply(slow.plan(&moved).await).await;
+    assert!(!applied.is_complete());
+    assert_eq!(turner.failed.len(), 1, "{:?}", turner.failed);
+    slow.clock.turn(Duration::from_hours(1));
+    slow.deploy(&moved).await;
+}
