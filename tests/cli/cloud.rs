@@ -225,7 +225,7 @@ fn a_stopped_deploy_says_what_is_left_and_the_next_one_finishes() {
     let (mut child, _) = waiting(&scratch, "again.yaml");
     interrupt(&child);
     interrupt(&child);
-    // Whether the second came before the first was told apart or after: it ends, and says 130.
+    // The second ends it at once, wherever the first has got to; two that come as one end it as one does.
     assert_eq!(child.wait().unwrap().code(), Some(130));
 
     for file in ["stack.yaml", "again.yaml"] {

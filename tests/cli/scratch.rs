@@ -7,15 +7,15 @@ use std::process::Command;
 
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-pub const MSGAI: &str = env!("CARGO_BIN_EXE_msgai");
+pub(crate) const MSGAI: &str = env!("CARGO_BIN_EXE_msgai");
 
-pub struct Scratch {
-    pub dir: PathBuf,
+pub(crate) struct Scratch {
+    pub(crate) dir: PathBuf,
 }
 
 impl Scratch {
     /// A fresh folder of this name, with the files of `tests/cmd/<files>` and two zips.
-    pub fn new(name: &str, files: Option<&str>) -> Self {
+    pub(crate) fn new(name: &str, files: Option<&str>) -> Self {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join("cli")
             .join(name);
@@ -53,16 +53,16 @@ impl Scratch {
         fs::write(self.dir.join(name), bytes).unwrap();
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.dir.join(name), text).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.dir.join(name)).unwrap()
     }
 
     /// `msgai` in this folder, with these words.
-    pub fn msgai(&self, words: &[&str]) -> Command {
+    pub(crate) fn msgai(&self, words: &[&str]) -> Command {
         let mut command = Command::new(MSGAI);
         command
             .args(words)
@@ -75,21 +75,21 @@ impl Scratch {
     }
 
     /// Runs it to its end.
-    pub fn run(&self, words: &[&str]) -> Ran {
+    pub(crate) fn run(&self, words: &[&str]) -> Ran {
         Ran::of(self.msgai(words))
     }
 }
 
 /// What a command has left.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
-    pub fn of(mut command: Command) -> Self {
+    pub(crate) fn of(mut command: Command) -> Self {
         let output = command.output().unwrap();
         Self {
             code: output.status.code(),
