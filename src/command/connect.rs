@@ -1,6 +1,5 @@
 //! `connect`: one person at the terminal, talking to a WebSocket URL.
 
-use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ pub(crate) async fn run(context: &Context, args: &Connect) -> Result<ExitCode, E
     let url = with_query(&base, args);
     let client = Client::connect(&url, &[], &[])
         .await
-        .map_err(|error| unreached(context, &base, &error))?;
+        .map_err(|error| Error::failed(format!("cannot connect to {base}: {error}")))?;
     let stop = signals();
     context.say(&format!("connected to {base}"));
     context.say("`/to NAME hello` sends a message, /help says more, /quit ends");
@@ -44,17 +43,13 @@ pub(crate) async fn run(context: &Context, args: &Connect) -> Result<ExitCode, E
     })
 }
 
-fn unreached(context: &Context, base: &str, why: &impl Display) -> Error {
-    let error = Error::failed(format!("cannot connect to {base}: {why}"));
-    if context.global.local {
-        error.hint("is `msgai dev` running? It serves the local stack")
-    } else {
-        error
-    }
-}
-
 async fn of_stack(context: &Context) -> Result<String, Error> {
     let session = Session::open(context).await?;
+    if session.serves_only_now() {
+        // Something else may listen on the port that `dev` would take.
+        return Err(Error::failed("nobody serves the local stack now")
+            .hint("run `msgai dev` in another terminal"));
+    }
     let facts = session.observe().await?.facts();
     let found = outputs(&session, &facts).map(|outputs| outputs.url);
     found.ok_or_else(|| {

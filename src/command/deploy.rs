@@ -49,7 +49,7 @@ pub(crate) async fn run(context: &Context, args: &Deploy) -> Result<ExitCode, Er
             .map_or(&plan.facts, |applied| &applied.facts),
         begun,
     )?;
-    if session.serves_only_now() {
+    if session.serves_only_now() && !context.global.json {
         context.say("nothing listens there yet: `msgai dev` serves it");
     }
     Ok(ExitCode::SUCCESS)

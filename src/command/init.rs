@@ -46,7 +46,13 @@ pub(crate) fn run(context: &Context, args: &Init) -> Result<ExitCode, Error> {
         context.say(&format!("wrote {}", path.display()));
         let elsewhere = args.dir.as_os_str() != ".";
         let enter = if elsewhere {
-            format!("`cd {}`, then ", args.dir.display())
+            let dir = args.dir.display().to_string();
+            let quote = if dir.contains(|c: char| " ()&;$'".contains(c)) {
+                "\""
+            } else {
+                ""
+            };
+            format!("`cd {quote}{dir}{quote}`, then ")
         } else {
             String::new()
         };

@@ -288,9 +288,12 @@ fn from_zip_file(
     within_unzipped_limit(archive.unzipped()?, &shown)?;
     if provided {
         let bootstrap = archive.bootstrap()?;
-        if !request.native {
-            elf::check_bootstrap(&bootstrap, request.arch)
-                .map_err(|unfit| unfit.explain(&format!("{BOOTSTRAP} in {shown}"), request.arch))?;
+        match elf::check_bootstrap(&bootstrap, request.arch) {
+            // Here it need not fit Lambda's system, but no machine runs another one's code.
+            Err(unfit) if !request.native || matches!(unfit, elf::Unfit::Machine(_)) => {
+                return Err(unfit.explain(&format!("{BOOTSTRAP} in {shown}"), request.arch));
+            }
+            _ => {}
         }
     }
     Ok(artifact(bytes, request.arch))

@@ -102,7 +102,7 @@ impl Plan {
     /// One table, for a pull-request comment.
     pub fn markdown(&self) -> String {
         let mut out = format!("### {}\n\n", self.heading());
-        if !self.is_empty() {
+        if !self.is_empty() || !self.kept.is_empty() {
             out.push_str("| | resource | change |\n|---|---|---|\n");
         }
         for change in self.changes.values() {
@@ -129,7 +129,10 @@ impl Plan {
         for id in &self.kept {
             writeln!(out, "| `=` | `{id}` | {} |", stays(id.kind)).ok();
         }
-        writeln!(out, "\n{}", self.summary()).ok();
+        if !self.is_empty() || !self.kept.is_empty() {
+            out.push('\n');
+        }
+        writeln!(out, "{}", self.summary()).ok();
         out
     }
 

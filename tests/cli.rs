@@ -1,0 +1,91 @@
+//! The command line as people and pipelines meet it: words, streams and exit codes.
+//!
+//! `tests/cmd/*.trycmd` are whole sessions; `TRYCMD=overwrite cargo test --test cli` writes what is printed now.
+#![cfg(unix)]
+
+#[path = "cli/cloud.rs"]
+mod cloud;
+#[path = "cli/denied.rs"]
+mod denied;
+#[path = "cli/scratch.rs"]
+mod scratch;
+#[path = "cli/streams.rs"]
+mod streams;
+
+use std::path::Path;
+
+use scratch::{MSGAI, Scratch};
+use trycmd::TestCases;
+
+/// Plays `tests/cmd/<name>.trycmd` in a folder with the files of `tests/cmd/<files>`.
+fn play(name: &str, files: Option<&str>) {
+    let scratch = Scratch::new(name, files);
+    let commands = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd");
+    let cases = TestCases::new();
+    cases
+        .register_bin("msgai", commands.join("msgai.sh"))
+        .register_bin("sh", commands.join("sh.sh"))
+        .case(commands.join(format!("{name}.trycmd")));
+    // What is set to nothing is not set; a step may still set it.
+    for (variable, _) in std::env::vars() {
+        let speaks = ["AWS_", "MSGAI_", "NO_COLOR", "CI", "TERM"]
+            .iter()
+            .any(|prefix| variable.starts_with(prefix));
+        if speaks || variable.to_ascii_lowercase().ends_with("_proxy") {
+            cases.env(variable, "");
+        }
+    }
+    let home = scratch.dir.join("home");
+    cases
+        .env("SCRATCH", scratch.dir.display().to_string())
+        .env("MSGAI", MSGAI)
+        .env("HOME", home.display().to_string())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("COLUMNS", "80");
+    cases.run();
+}
+
+#[test]
+fn help() {
+    play("help", None);
+}
+
+#[test]
+fn usage() {
+    play("usage", None);
+}
+
+#[test]
+fn validate() {
+    play("validate", Some("wrong"));
+}
+
+#[test]
+fn colour() {
+    play("colour", Some("wrong"));
+}
+
+#[test]
+fn nobody() {
+    play("nobody", Some("shop"));
+}
+
+#[test]
+fn journey() {
+    play("journey", Some("shop"));
+}
+
+#[test]
+fn refused() {
+    play("refused", Some("shop"));
+}
+
+#[test]
+fn code() {
+    play("code", Some("code"));
+}
+
+#[test]
+fn init() {
+    play("init", None);
+}
