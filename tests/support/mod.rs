@@ -1,6 +1,9 @@
 //! A local cloud in this process and the engine aimed at it: what the tests of the engine stand on.
 
-#![allow(clippy::allow_attributes, reason = "what one test leaves unused, another uses")]
+#![allow(
+    clippy::allow_attributes,
+    reason = "what one test leaves unused, another uses"
+)]
 #![allow(dead_code, reason = "every test uses its own part of it")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
