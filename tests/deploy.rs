@@ -17,6 +17,7 @@ mod stopped;
 mod support;
 
 use msgai::names::Kind;
+use msgai::report::Event;
 use support::inventory::{added, inventory};
 use support::{Call, Draft, Lab, shown};
 
@@ -120,6 +121,75 @@ async fn a_second_deploy_keeps_what_clients_hold_on_to() {
         if id.kind != Kind::Alias {
             assert_eq!(found.at, after.objects[id].at, "{id} is another object now");
         }
+    }
+}
+
+/// The stage's settings may not name a route that is gone, and the snapshot may not hold it.
+#[tokio::test]
+async fn a_renamed_route_takes_its_limits_and_its_response_along() {
+    let (lab, _) = deployed().await;
+    let draft = Draft::from(WHOLE.replace("    say:", "    tell:").as_str());
+    let deployed = lab.deploy(&draft).await;
+    let at = |wanted: &dyn Fn(&Event) -> bool| deployed.record.events.iter().position(wanted);
+    let gone = at(&|e| matches!(e, Event::Finished { id, .. } if id.to_string() == "route/say"));
+    let taken = at(&|e| matches!(e, Event::Started { id, .. } if id.kind == Kind::Deployment));
+    assert!(gone.is_some() && gone < taken, "{gone:?} {taken:?}");
+    assert_up_to_date(&lab, &draft).await;
+}
+
+#[tokio::test]
+async fn whatever_a_client_would_notice_is_deployed() {
+    let (lab, _) = deployed().await;
+    for (from, to) in [
+        ("reply: true", "reply: false"),
+        ("$connect: talk", "$connect: gate"),
+        ("reply: true, ", "reply: true, timeout: 5s, "),
+        ("[querystring.token]", "[header.Authorization]"),
+        (
+            "auth: { function: gate, identity: [querystring.token] }\n",
+            "",
+        ),
+        ("  stage:", "  select: $request.body.type\n  stage:"),
+    ] {
+        let draft = Draft::from(WHOLE.replace(from, to).as_str());
+        let deployed = lab.deploy(&draft).await;
+        let mut kinds = deployed.plan.changes.keys().map(|id| id.kind);
+        assert!(kinds.any(|kind| kind == Kind::Deployment), "{from} → {to}");
+        assert_up_to_date(&lab, &draft).await;
+    }
+}
+
+/// What was there and is not wanted any more is taken away, and not only forgotten.
+#[tokio::test]
+async fn settings_that_the_file_no_longer_has_are_taken_back() {
+    let (lab, _) = deployed().await;
+    for (from, to) in [
+        ("    concurrency: 5\n", ""),
+        (
+            "    environment: { LOG_LEVEL: info }\n    uses:",
+            "    uses:",
+        ),
+        (
+            "    environment: { LOG_LEVEL: info }\n    uses: { tables.connections: [read, write], connections: [send] }\n",
+            "",
+        ),
+        ("  variables: { flavour: plain }\n", ""),
+        ("  logs: { retention: 14d }\n", ""),
+        (
+            "  logs: { retention: 14d }\n",
+            "  logs: { retention: forever }\n",
+        ),
+        (", throttle: { rate: 20, burst: 10 }", ""),
+        ("    ttl: ttl\n", "    ttl: expires\n"),
+        ("    ttl: ttl\n", ""),
+        ("tags: { team: chat }\n", "tags: { cost.center: a }\n"),
+        ("tags: { team: chat }\n", ""),
+    ] {
+        let draft = Draft::from(WHOLE.replace(from, to).as_str());
+        let deployed = lab.deploy(&draft).await;
+        assert!(!deployed.plan.is_empty(), "{from} → {to}");
+        assert_up_to_date(&lab, &draft).await;
+        lab.deploy(&Draft::from(WHOLE)).await;
     }
 }
 
