@@ -11,15 +11,8 @@ use super::{WHOLE, assert_up_to_date};
 use crate::support::inventory::inventory;
 use crate::support::{Draft, Lab, assert_complete, carry_out_before};
 
-const START: Duration = Duration::from_hours(500_000);
+const START: Duration = Duration::from_secs(1_800_000_000);
 
-<<<<<<< HEAD
-/// AWS's times; only an index, which takes minutes there, is quicker, and a function is pending for longer than all
-/// other waits of a deploy could turn the clock while it is being looked at.
-const REALISM: Realism = Realism {
-    function_pending: Duration::from_mins(2),
-    index_create: Duration::from_secs(40),
-=======
 /// As on AWS, but every wait is so long that no other wait's turn of the clock hides it.
 const REALISM: Realism = Realism {
     role_propagation: LONG,
@@ -28,7 +21,6 @@ const REALISM: Realism = Realism {
     table_create_indexed: LONG,
     index_create: LONG,
     table_delete: LONG,
->>>>>>> 03301fb889a4aad6005058f6ea6fbf2187679236
     ..Realism::AWS
 };
 const LONG: Duration = Duration::from_secs(60);
