@@ -56,7 +56,7 @@ pub struct Error {
     /// Several errors with their places, complete: what a person sees instead of the message.
     pub verbatim: Option<String>,
     /// What a program wants to know besides: an object, or nothing.
-    pub details: Value,
+    pub details: Option<Box<Value>>,
 }
 
 impl Error {
@@ -67,7 +67,7 @@ impl Error {
             also: Vec::new(),
             hints: Vec::new(),
             verbatim: None,
-            details: Value::Null,
+            details: None,
         }
     }
 
@@ -85,7 +85,7 @@ impl Error {
 
     #[must_use]
     pub fn details(mut self, details: Value) -> Self {
-        self.details = details;
+        self.details = Some(Box::new(details));
         self
     }
 
@@ -101,7 +101,7 @@ impl Error {
         if !self.also.is_empty() {
             object["also"] = json!(self.also);
         }
-        if let Value::Object(details) = &self.details {
+        if let Some(Value::Object(details)) = self.details.as_deref() {
             for (key, value) in details {
                 object[key] = value.clone();
             }

@@ -206,10 +206,6 @@ impl Context {
     }
 
     /// To stderr, quiet or not.
-    #[expect(
-        clippy::unused_self,
-        reason = "where things go is the context's to say"
-    )]
     pub(crate) fn warn(&self, text: &str) {
         let text = match self.width {
             Some(width) => wrap(text, width),
