@@ -55,8 +55,8 @@ pub struct Error {
     pub hints: Vec<String>,
     /// Several errors with their places, complete: what a person sees instead of the message.
     pub verbatim: Option<String>,
-    /// What a program wants to know besides: an object, or nothing.
-    pub details: Option<Box<Value>>,
+    /// What a program wants to know besides: an object, or nothing. Boxed, because every result carries the room for it.
+    pub details: Box<Value>,
 }
 
 impl Error {
@@ -67,7 +67,7 @@ impl Error {
             also: Vec::new(),
             hints: Vec::new(),
             verbatim: None,
-            details: None,
+            details: Box::default(),
         }
     }
 
@@ -85,7 +85,7 @@ impl Error {
 
     #[must_use]
     pub fn details(mut self, details: Value) -> Self {
-        self.details = Some(Box::new(details));
+        self.details = Box::new(details);
         self
     }
 
@@ -101,7 +101,7 @@ impl Error {
         if !self.also.is_empty() {
             object["also"] = json!(self.also);
         }
-        if let Some(Value::Object(details)) = self.details.as_deref() {
+        if let Value::Object(details) = &*self.details {
             for (key, value) in details {
                 object[key] = value.clone();
             }

@@ -7,6 +7,8 @@
 mod crowd;
 #[path = "chat/deployed.rs"]
 mod deployed;
+// A script is executable by its mode.
+#[cfg(unix)]
 #[path = "chat/functions.rs"]
 mod functions;
 #[path = "chat/gateway.rs"]

@@ -12,6 +12,8 @@ mod lost;
 mod refused;
 #[path = "deploy/slow.rs"]
 mod slow;
+#[path = "deploy/stopped.rs"]
+mod stopped;
 mod support;
 
 use msgai::names::Kind;

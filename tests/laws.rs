@@ -55,7 +55,7 @@ proptest! {
 
     #[test]
     fn a_deploy_makes_what_it_plans_and_nothing_else(
-        steps in prop::collection::vec(edits(5), 1..4),
+        steps in prop::collection::vec(edits(6), 2..6),
     ) {
         run(async {
             let (lab, foreign) = account().await;

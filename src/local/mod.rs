@@ -18,6 +18,7 @@ mod pace;
 pub(crate) mod refusal;
 mod runtime;
 mod selection;
+mod service;
 pub(crate) mod store;
 mod sts;
 mod tagging;

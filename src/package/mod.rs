@@ -350,8 +350,11 @@ fn megabytes(bytes: u64) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PackageError> {
-    std::fs::read(path)
-        .map_err(|error| PackageError::new(format!("cannot read {}: {error}", path.display())))
+    std::fs::read(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> PackageError {
+    PackageError::new(format!("cannot read {}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 //!
 //! In: files, or a zip. Out: a zip, or what it holds. Never: a clock, an owner, the order of a directory.
 
-use std::io::{Cursor, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Cursor, Read as _};
 use std::path::PathBuf;
 
 use ::zip::result::ZipError;
 use ::zip::write::SimpleFileOptions;
 use ::zip::{CompressionMethod, DateTime, System, ZipArchive, ZipWriter};
 
-use super::{BOOTSTRAP, PackageError, UNZIPPED_LIMIT, read, within_unzipped_limit};
+use super::{BOOTSTRAP, PackageError, UNZIPPED_LIMIT, unreadable, within_unzipped_limit};
 
 /// One file to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +35,11 @@ pub(super) fn pack(mut entries: Vec<Entry>, effort: Effort) -> Result<Vec<u8>, P
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for entry in &entries {
-        let content = read(&entry.path)?;
+        let mut content =
+            File::open(&entry.path).map_err(|error| unreadable(&entry.path, &error))?;
         writer
             .start_file(entry.name.as_str(), options(entry, effort))
-            .and_then(|()| Ok(writer.write_all(&content)?))
+            .and_then(|()| Ok(io::copy(&mut content, &mut writer)?))
             .map_err(|error| PackageError::new(format!("cannot zip {}: {error}", entry.name)))?;
     }
     let cursor = writer

@@ -1,5 +1,7 @@
 //! What API Gateway itself does with a client: lets in or not, refuses, cuts off.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use msgai::talk::{Client, ConnectError};
 use serde_json::json;

@@ -11,7 +11,7 @@ use super::{WHOLE, assert_up_to_date};
 use crate::support::inventory::inventory;
 use crate::support::{Draft, Lab, assert_complete, carry_out_before};
 
-const START: Duration = Duration::from_secs(1_800_000_000);
+const START: Duration = Duration::from_hours(500_000);
 
 /// AWS's times; only an index, which takes minutes there, is quicker, and a function is pending for longer than all
 /// other waits of a deploy could turn the clock while it is being looked at.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use msgai::names::{Kind, ResourceId};
 use msgai::plan::{Action, Plan};
 use msgai::report::Event;
+use msgai::resource::Resource;
 
 use crate::support::Deployed;
 
@@ -112,12 +113,14 @@ fn must_precede(deployed: &Deployed, first: &ResourceId, second: &ResourceId) ->
 
 /// Whether the alias's function runs as the role that this policy belongs to.
 fn is_role_of(deployed: &Deployed, alias: &ResourceId, policy: &ResourceId) -> bool {
-    let role = ResourceId::new(Kind::Role, &policy.name);
-    match &deployed.plan.changes[alias].action {
-        Action::Create(resource) | Action::Update { resource, .. } => resource
-            .after()
-            .iter()
-            .any(|id| *id == role || id == policy),
-        _ => false,
-    }
+    let (Action::Create(resource) | Action::Update { resource, .. }) =
+        &deployed.plan.changes[alias].action
+    else {
+        return false;
+    };
+    let Resource::Alias(alias) = resource.as_ref() else {
+        panic!("{alias} is no alias");
+    };
+    let mut roles = alias.function.role.needs();
+    roles.any(|role| role.name == policy.name)
 }

@@ -1,6 +1,6 @@
 //! A local cloud in this process and the engine aimed at it: what the tests of the engine stand on.
 
-#![expect(
+#![allow(
     clippy::allow_attributes,
     reason = "what one test leaves unused, another uses"
 )]

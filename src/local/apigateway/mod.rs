@@ -10,6 +10,7 @@ mod authorizers;
 mod deployments;
 mod integrations;
 mod members;
+mod operations;
 mod routes;
 mod served;
 mod stages;
@@ -24,7 +25,6 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -36,6 +36,8 @@ use super::{World, locked};
 #[cfg(test)]
 pub(crate) use served::AccessLog;
 pub(crate) use served::{Served, ServedAuthorizer, ServedRoute, Throttle};
+
+pub(crate) use operations::operation;
 
 use deployments::Snapshot;
 
@@ -89,125 +91,6 @@ struct Context<'a> {
     account_role: bool,
 }
 
-/// Operation, method, path; `*` stands for an id.
-const OPERATIONS: &[(&str, &str, &str)] = &[
-    ("GetAccount", "GET", "account"),
-    ("UpdateAccount", "PATCH", "account"),
-    ("CreateApi", "POST", "v2/apis"),
-    ("GetApis", "GET", "v2/apis"),
-    ("GetApi", "GET", "v2/apis/*"),
-    ("UpdateApi", "PATCH", "v2/apis/*"),
-    ("DeleteApi", "DELETE", "v2/apis/*"),
-    ("CreateIntegration", "POST", "v2/apis/*/integrations"),
-    ("GetIntegrations", "GET", "v2/apis/*/integrations"),
-    ("GetIntegration", "GET", "v2/apis/*/integrations/*"),
-    ("UpdateIntegration", "PATCH", "v2/apis/*/integrations/*"),
-    ("DeleteIntegration", "DELETE", "v2/apis/*/integrations/*"),
-    ("CreateRoute", "POST", "v2/apis/*/routes"),
-    ("GetRoutes", "GET", "v2/apis/*/routes"),
-    ("GetRoute", "GET", "v2/apis/*/routes/*"),
-    ("UpdateRoute", "PATCH", "v2/apis/*/routes/*"),
-    ("DeleteRoute", "DELETE", "v2/apis/*/routes/*"),
-    (
-        "DeleteRouteRequestParameter",
-        "DELETE",
-        "v2/apis/*/routes/*/requestparameters/*",
-    ),
-    (
-        "CreateRouteResponse",
-        "POST",
-        "v2/apis/*/routes/*/routeresponses",
-    ),
-    (
-        "GetRouteResponses",
-        "GET",
-        "v2/apis/*/routes/*/routeresponses",
-    ),
-    (
-        "GetRouteResponse",
-        "GET",
-        "v2/apis/*/routes/*/routeresponses/*",
-    ),
-    (
-        "UpdateRouteResponse",
-        "PATCH",
-        "v2/apis/*/routes/*/routeresponses/*",
-    ),
-    (
-        "DeleteRouteResponse",
-        "DELETE",
-        "v2/apis/*/routes/*/routeresponses/*",
-    ),
-    ("CreateAuthorizer", "POST", "v2/apis/*/authorizers"),
-    ("GetAuthorizers", "GET", "v2/apis/*/authorizers"),
-    ("GetAuthorizer", "GET", "v2/apis/*/authorizers/*"),
-    ("UpdateAuthorizer", "PATCH", "v2/apis/*/authorizers/*"),
-    ("DeleteAuthorizer", "DELETE", "v2/apis/*/authorizers/*"),
-    ("CreateDeployment", "POST", "v2/apis/*/deployments"),
-    ("GetDeployments", "GET", "v2/apis/*/deployments"),
-    ("GetDeployment", "GET", "v2/apis/*/deployments/*"),
-    ("UpdateDeployment", "PATCH", "v2/apis/*/deployments/*"),
-    ("DeleteDeployment", "DELETE", "v2/apis/*/deployments/*"),
-    ("CreateStage", "POST", "v2/apis/*/stages"),
-    ("GetStages", "GET", "v2/apis/*/stages"),
-    ("GetStage", "GET", "v2/apis/*/stages/*"),
-    ("UpdateStage", "PATCH", "v2/apis/*/stages/*"),
-    ("DeleteStage", "DELETE", "v2/apis/*/stages/*"),
-    (
-        "DeleteAccessLogSettings",
-        "DELETE",
-        "v2/apis/*/stages/*/accesslogsettings",
-    ),
-    (
-        "DeleteRouteSettings",
-        "DELETE",
-        "v2/apis/*/stages/*/routesettings/*",
-    ),
-    ("GetTags", "GET", "v2/tags/*"),
-    ("TagResource", "POST", "v2/tags/*"),
-    ("UntagResource", "DELETE", "v2/tags/*"),
-];
-
-/// The operation that a method and a path mean.
-pub(crate) fn operation(method: &str, path: &str) -> Option<&'static str> {
-    find(method, path).map(|(operation, _)| operation)
-}
-
-fn find(method: &str, path: &str) -> Option<(&'static str, Vec<String>)> {
-    OPERATIONS
-        .iter()
-        .filter(|(_, m, _)| *m == method)
-        .find_map(|(operation, _, pattern)| Some((*operation, ids(pattern, path)?)))
-}
-
-/// The ids in `path`, when it fits. A tag's ARN may come with its slashes unescaped, so the last `*` of a path
-/// of tags takes the rest.
-fn ids(pattern: &str, path: &str) -> Option<Vec<String>> {
-    let decode = |s: &str| Some(percent_decode_str(s).decode_utf8().ok()?.into_owned());
-    let path = path.trim_matches('/');
-    if let Some(arn) = path.strip_prefix("v2/tags/") {
-        return if pattern == "v2/tags/*" {
-            Some(vec![decode(arn)?])
-        } else {
-            None
-        };
-    }
-    let (wanted, given): (Vec<_>, Vec<_>) =
-        (pattern.split('/').collect(), path.split('/').collect());
-    if wanted.len() != given.len() {
-        return None;
-    }
-    let mut ids = Vec::new();
-    for (wanted, given) in wanted.into_iter().zip(given) {
-        if wanted == "*" && !given.is_empty() {
-            ids.push(decode(given)?);
-        } else if wanted != given {
-            return None;
-        }
-    }
-    Some(ids)
-}
-
 /// Answers one call of either version's API.
 pub(crate) async fn answer(
     world: &World,
@@ -216,7 +99,7 @@ pub(crate) async fn answer(
     query: &str,
     body: &[u8],
 ) -> Result<Reply, Refusal> {
-    let Some((operation, ids)) = find(method, path) else {
+    let Some((operation, ids)) = operations::find(method, path) else {
         return Err(bad(format!(
             "{method} {path} is not offered by the local cloud"
         )));

@@ -1,0 +1,304 @@
+//! Which service a request means, and how that service's front door answers: signature, rate, name of the operation.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, header};
+
+use super::pace::Limit;
+use super::refusal::Refusal;
+use super::wire::Protocol;
+
+/// The services with a control plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Service {
+    ApiGateway,
+    Lambda,
+    DynamoDb,
+    Logs,
+    Tagging,
+    Iam,
+    Sts,
+}
+
+impl Service {
+    /// The service a request means; `None` is the data plane.
+    pub(super) fn of(host: &str, request: &Request) -> Option<Self> {
+        let (headers, path) = (request.headers(), request.uri().path());
+        if host.contains(".execute-api.")
+            || headers.contains_key(header::UPGRADE)
+            || path.starts_with("/_aws/")
+            || path.contains("/@connections/")
+            || path.contains("/%40connections/")
+        {
+            return None;
+        }
+        match text(headers, "x-amz-target").split('.').next()? {
+            "DynamoDB_20120810" | "DynamoDBStreams_20120810" => return Some(Self::DynamoDb),
+            "Logs_20140328" => return Some(Self::Logs),
+            "ResourceGroupsTaggingAPI_20170126" => return Some(Self::Tagging),
+            _ => {}
+        }
+        if path == "/account" || path.starts_with("/v2/") {
+            return Some(Self::ApiGateway);
+        }
+        if is_dated(path) {
+            return Some(Self::Lambda);
+        }
+        let form = text(headers, "content-type").starts_with("application/x-www-form-urlencoded");
+        (request.method() == Method::POST && form).then(|| match scope(headers) {
+            Some("sts") => Self::Sts,
+            _ => Self::Iam,
+        })
+    }
+
+    /// As a credential scope names it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::ApiGateway => "apigateway",
+            Self::Lambda => "lambda",
+            Self::DynamoDb => "dynamodb",
+            Self::Logs => "logs",
+            Self::Tagging => "tagging",
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+        }
+    }
+
+    pub(super) fn protocol(self) -> Protocol {
+        match self {
+            Self::ApiGateway | Self::Lambda => Protocol::Rest,
+            Self::DynamoDb => Protocol::Json("1.0"),
+            Self::Logs | Self::Tagging => Protocol::Json("1.1"),
+            Self::Iam => Protocol::Query("https://iam.amazonaws.com/doc/2010-05-08/"),
+            Self::Sts => Protocol::Query("https://sts.amazonaws.com/doc/2011-06-15/"),
+        }
+    }
+
+    pub(super) fn check_signature(self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if !headers.contains_key(header::AUTHORIZATION) {
+            let message = match self.protocol() {
+                Protocol::Query(_) => "Request is missing Authentication Token",
+                Protocol::Rest | Protocol::Json(_) => "Missing Authentication Token",
+            };
+            return Err(self.denied("MissingAuthenticationToken", message));
+        }
+        match scope(headers) {
+            Some(scope) if scope == self.name() => Ok(()),
+            Some(_) => {
+                let code = match self.protocol() {
+                    Protocol::Query(_) => "SignatureDoesNotMatch",
+                    Protocol::Rest | Protocol::Json(_) => "InvalidSignature",
+                };
+                let name = self.name();
+                let message = format!("Credential should be scoped to correct service: '{name}'.");
+                Err(self.denied(code, &message))
+            }
+            None => Err(self.denied(
+                "IncompleteSignature",
+                "Authorization header requires 'Credential' parameter.",
+            )),
+        }
+    }
+
+    /// A refusal of the front door, spelled as the service's protocol spells it.
+    fn denied(self, code: &str, message: &str) -> Refusal {
+        match self {
+            Self::ApiGateway | Self::Lambda => {
+                Refusal::new(403, format!("{code}Exception"), message)
+            }
+            Self::DynamoDb => Refusal::new(
+                400,
+                format!("com.amazon.coral.service#{code}Exception"),
+                message,
+            ),
+            Self::Logs | Self::Tagging => Refusal::new(400, format!("{code}Exception"), message),
+            Self::Iam | Self::Sts => Refusal::new(403, code.to_owned(), message),
+        }
+    }
+
+    pub(super) fn throttled(self) -> Refusal {
+        match self {
+            Self::ApiGateway => Refusal::new(429, "TooManyRequestsException", "Too Many Requests"),
+            Self::Lambda => Refusal::new(429, "TooManyRequestsException", "Rate exceeded")
+                .with("Type", "User")
+                .with("Reason", "CallerRateLimitExceeded"),
+            Self::DynamoDb => Refusal::new(
+                400,
+                "com.amazonaws.dynamodb.v20120810#ThrottlingException",
+                "Rate exceeded",
+            ),
+            Self::Logs | Self::Tagging => Refusal::new(400, "ThrottlingException", "Rate exceeded"),
+            Self::Iam | Self::Sts => Refusal::new(400, "Throttling", "Rate exceeded"),
+        }
+    }
+}
+
+/// The documented limits; calls without one are not limited.
+pub(super) fn limit(service: Service, operation: &str) -> Option<(&'static str, Limit)> {
+    let per_second = |rate: u16| Limit {
+        burst: f64::from(rate),
+        rate: f64::from(rate),
+    };
+    match (service, operation) {
+        (Service::ApiGateway, "CreateDeployment") => Some((
+            "apigateway:CreateDeployment",
+            Limit::new(1, Duration::from_secs(5)),
+        )),
+        (Service::ApiGateway, "UpdateAccount") => Some((
+            "apigateway:UpdateAccount",
+            Limit::new(1, Duration::from_secs(20)),
+        )),
+        (Service::ApiGateway, _) => {
+            Some(("apigateway", Limit::new(40, Duration::from_millis(100))))
+        }
+        (Service::Lambda, "Invoke") => None,
+        (Service::Lambda, "GetFunction") => Some(("lambda:GetFunction", per_second(100))),
+        (Service::Lambda, "GetPolicy") => Some(("lambda:GetPolicy", per_second(15))),
+        (Service::Lambda, _) => Some(("lambda", per_second(15))),
+        (Service::DynamoDb, "TagResource") => Some(("dynamodb:TagResource", per_second(5))),
+        (Service::DynamoDb | Service::Logs | Service::Tagging | Service::Iam | Service::Sts, _) => {
+            None
+        }
+    }
+}
+
+/// Lambda's operation by its method and path, for rates and for whoever watches.
+pub(super) fn lambda_operation(method: &Method, path: &str) -> String {
+    let segments: Vec<&str> = path.split('/').skip(2).filter(|s| !s.is_empty()).collect();
+    let operation = match (method.as_str(), segments.as_slice()) {
+        ("POST", ["functions"]) => "CreateFunction",
+        ("GET", ["functions"]) => "ListFunctions",
+        ("GET", ["functions", _]) => "GetFunction",
+        ("DELETE", ["functions", _]) => "DeleteFunction",
+        ("GET", ["functions", _, "configuration"]) => "GetFunctionConfiguration",
+        ("PUT", ["functions", _, "configuration"]) => "UpdateFunctionConfiguration",
+        ("PUT", ["functions", _, "code"]) => "UpdateFunctionCode",
+        ("POST", ["functions", _, "versions"]) => "PublishVersion",
+        ("GET", ["functions", _, "versions"]) => "ListVersionsByFunction",
+        ("POST", ["functions", _, "aliases"]) => "CreateAlias",
+        ("GET", ["functions", _, "aliases"]) => "ListAliases",
+        ("GET", ["functions", _, "aliases", _]) => "GetAlias",
+        ("PUT", ["functions", _, "aliases", _]) => "UpdateAlias",
+        ("DELETE", ["functions", _, "aliases", _]) => "DeleteAlias",
+        ("POST", ["functions", _, "policy"]) => "AddPermission",
+        ("GET", ["functions", _, "policy"]) => "GetPolicy",
+        ("DELETE", ["functions", _, "policy", _]) => "RemovePermission",
+        ("PUT", ["functions", _, "concurrency"]) => "PutFunctionConcurrency",
+        ("GET", ["functions", _, "concurrency"]) => "GetFunctionConcurrency",
+        ("DELETE", ["functions", _, "concurrency"]) => "DeleteFunctionConcurrency",
+        ("POST", ["functions", _, "invocations"]) => "Invoke",
+        ("POST", ["tags", ..]) => "TagResource",
+        ("GET", ["tags", ..]) => "ListTags",
+        ("DELETE", ["tags", ..]) => "UntagResource",
+        _ => return format!("{method} {path}"),
+    };
+    operation.to_owned()
+}
+
+/// Lambda's paths begin with an API version such as `/2015-03-31/`.
+fn is_dated(path: &str) -> bool {
+    let version = path.split('/').nth(1).unwrap_or_default().as_bytes();
+    version.len() == 10
+        && version
+            .iter()
+            .enumerate()
+            .all(|(i, b)| matches!(i, 4 | 7) == (*b == b'-') && (*b == b'-' || b.is_ascii_digit()))
+}
+
+/// The service in `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
+fn scope(headers: &HeaderMap) -> Option<&str> {
+    let credential = text(headers, "authorization")
+        .strip_prefix("AWS4-HMAC-SHA256")?
+        .split([' ', ','])
+        .find_map(|part| part.strip_prefix("Credential="))?;
+    let mut parts = credential.rsplit('/');
+    if parts.next() != Some("aws4_request") {
+        return None;
+    }
+    parts.next()
+}
+
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    /// Method, path, headers, and the service they mean.
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Option<Service>);
+
+    fn request(method: &str, uri: &str, headers: &[(&str, &str)]) -> Request {
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(Body::empty()).unwrap()
+    }
+
+    #[test]
+    fn each_service_is_told_by_its_request() {
+        let form = (
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8",
+        );
+        let sts = (
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0",
+        );
+        let cases: &[Case] = &[
+            (
+                "POST",
+                "/",
+                &[("x-amz-target", "DynamoDB_20120810.PutItem")],
+                Some(Service::DynamoDb),
+            ),
+            (
+                "POST",
+                "/",
+                &[("x-amz-target", "Logs_20140328.PutLogEvents")],
+                Some(Service::Logs),
+            ),
+            ("POST", "/", &[form], Some(Service::Iam)),
+            ("POST", "/", &[form, sts], Some(Service::Sts)),
+            ("GET", "/v2/apis", &[], Some(Service::ApiGateway)),
+            ("PATCH", "/account", &[], Some(Service::ApiGateway)),
+            ("GET", "/2015-03-31/functions/", &[], Some(Service::Lambda)),
+            ("GET", "/production", &[], None),
+            ("GET", "/v2/x", &[("upgrade", "websocket")], None),
+            ("POST", "/production/@connections/abc%3D", &[], None),
+            ("GET", "/_aws/execute-api/a/b", &[], None),
+        ];
+        for (method, uri, headers, service) in cases {
+            let request = request(method, uri, headers);
+            assert_eq!(
+                Service::of("127.0.0.1", &request),
+                *service,
+                "{method} {uri}"
+            );
+        }
+        let by_host = request("GET", "/v2/apis", &[]);
+        assert_eq!(Service::of("a1.execute-api.localhost", &by_host), None);
+    }
+
+    #[test]
+    fn lambda_operations_have_their_names() {
+        let name = |method, path| lambda_operation(&method, path);
+        assert_eq!(
+            name(Method::POST, "/2015-03-31/functions/f/invocations"),
+            "Invoke"
+        );
+        assert_eq!(name(Method::GET, "/2015-03-31/functions/"), "ListFunctions");
+        assert_eq!(
+            name(Method::POST, "/2017-03-31/tags/arn%3Aaws"),
+            "TagResource"
+        );
+    }
+}
