@@ -2,6 +2,10 @@
 //!
 //! `tests/cmd/*.trycmd` are whole sessions; `TRYCMD=overwrite cargo test --test cli` writes what is printed now.
 #![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
 
 #[path = "cli/cloud.rs"]
 mod cloud;

@@ -1,5 +1,6 @@
 //! The code of every function of a stack, built and zipped once each.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use crate::cli::Code;
 use crate::describe::Artifacts;
 use crate::error::Error;
 use crate::package::{self, Arch, Artifact, PackageError, Profile, Request, Source};
+use crate::plan::wrap::{COLUMNS, elide};
 use crate::resource::function;
 use crate::stack::{Architecture, FunctionDef};
 
@@ -46,9 +48,9 @@ pub(crate) async fn artifacts(
         }
         Ok(all)
     });
-    packaged
-        .await
-        .unwrap_or_else(|error| Err(Error::failed(format!("packaging ended: {error}"))))
+    let artifacts = packaged.await;
+    context.forget_notes();
+    artifacts.unwrap_or_else(|error| Err(Error::failed(format!("packaging ended: {error}"))))
 }
 
 impl Job {
@@ -133,15 +135,37 @@ fn of_package(keys: &[String], error: PackageError) -> Error {
     Error::failed(format!("{which}: {}", error.message)).hints(error.hints)
 }
 
+/// How the tool that compiles is heard: a line each time it begins another crate.
+const STEP: &str = ": compiling ";
+
 impl Context {
-    /// Says things from another thread, where they may be said.
+    /// Says things from another thread, where they may be said: on a terminal each over the one before,
+    /// elsewhere without the single steps.
     fn notes(&self) -> impl Fn(&str) + Send + use<> {
         let silent = self.global.quiet || self.global.json;
+        let (draws, width) = (self.can_draw, self.width.unwrap_or(COLUMNS));
         move |text: &str| {
-            if !silent {
-                use std::io::Write as _;
-                writeln!(std::io::stderr(), "{text}").ok();
-            }
+            let mut err = std::io::stderr();
+            let said = match (silent, draws) {
+                (true, _) => Ok(()),
+                (false, true) => {
+                    write!(err, "{CLEAR}{}", elide(text, width)).and_then(|()| err.flush())
+                }
+                (false, false) if text.contains(STEP) => Ok(()),
+                (false, false) => writeln!(err, "{text}"),
+            };
+            // A closed stderr stops no build.
+            said.ok();
+        }
+    }
+
+    /// Takes the last note off the terminal.
+    fn forget_notes(&self) {
+        if self.can_draw && !self.global.quiet && !self.global.json {
+            write!(std::io::stderr(), "{CLEAR}").ok();
         }
     }
 }
+
+/// To the line's beginning, and nothing on it.
+const CLEAR: &str = "\r\x1b[2K";

@@ -35,9 +35,10 @@ pub(crate) async fn run(context: &Context, args: &Deploy) -> Result<ExitCode, Er
         if !session.is_local() {
             context.confirm("Apply these changes?", "deploy")?;
         }
+        let asked = Instant::now();
         let applied = carry_out(context, &session, &plan, &signals()).await?;
         if !context.global.json {
-            context.say(&count(&applied, begun));
+            context.say(&count(&applied, asked));
         }
         Some(applied)
     };

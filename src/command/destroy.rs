@@ -49,16 +49,17 @@ pub(crate) async fn run(context: &Context, args: &Destroy) -> Result<ExitCode, E
     }
     guard(&plan, &consents)?;
     confirm(context, &session, plan.stack.as_str())?;
+    let asked = Instant::now();
     let applied = carry_out(context, &session, &plan, &signals()).await?;
     if context.global.json {
         context.say_json(json!({
             "type": "destroyed",
             "version": 1,
-            "seconds": begun.elapsed().as_secs_f64(),
+            "seconds": asked.elapsed().as_secs_f64(),
             "kept": plan.kept,
         }));
     } else {
-        let seconds = begun.elapsed().as_secs_f64();
+        let seconds = asked.elapsed().as_secs_f64();
         context.print(&format!(
             "Destroyed {} {} in {seconds:.1} s.\n",
             applied.done(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 
-use super::wrap::{COLUMNS, seen, wrap};
+use super::wrap::{COLUMNS, elide, seen, wrap};
 use super::{Action, Change, Plan};
 use crate::names::{Kind, ResourceId};
 use crate::resource::Difference;
@@ -295,20 +295,13 @@ fn difference_lines(d: &Difference, because: &str) -> String {
 
 /// One value on one line; secrets, and whatever an environment held, stay hidden.
 fn shown(value: &Value, difference: &Difference) -> String {
-    const LONGEST: usize = 400;
+    const LONGEST: usize = 2 * COLUMNS;
     match open(value) {
         Value::Null => "(none)".to_owned(),
         Value::String(text) if text == "(sensitive)" && difference.to.is_string() => {
             "(another value)".to_owned()
         }
-        Value::String(text) => text,
-        other => {
-            let text = other.to_string();
-            if text.chars().count() <= LONGEST {
-                return text;
-            }
-            let head: String = text.chars().take(LONGEST).collect();
-            format!("{head}…")
-        }
+        Value::String(text) => elide(&text, LONGEST),
+        other => elide(&other.to_string(), LONGEST),
     }
 }

@@ -9,6 +9,15 @@ use serde_json::Value;
 
 use super::scratch::{Ran, Scratch};
 
+/// What `dev` deploys for itself where a test deploys something else.
+const TINY: &str = "\
+name: tiny
+tables: {}
+functions:
+  talk: { source: handler.zip, runtime: nodejs22.x, entry: index.handler }
+api: { stage: s, routes: { say: talk } }
+";
+
 /// `msgai dev` on a free port, once it is ready.
 struct Dev {
     child: Child,
@@ -178,6 +187,27 @@ fn one_dev_serves_a_stack_and_one_a_port() {
     assert_eq!(dev.end(), Some(130));
 }
 
+#[test]
+fn a_cloud_that_goes_away_leaves_a_part_that_the_next_deploy_completes() {
+    let scratch = Scratch::new("goes-away", Some("shop"));
+    scratch.write("tiny.yaml", TINY);
+    let mut dev = Dev::start(&scratch, &["--realism", "aws", "-f", "tiny.yaml"]);
+    let (mut child, err) = waiting(&scratch, "stack.yaml");
+    dev.child.kill().unwrap();
+    dev.child.wait().unwrap();
+    let said: Vec<String> = err.lines().map(Result::unwrap).collect();
+    let all = said.join("\n");
+    assert_eq!(child.wait().unwrap().code(), Some(3), "{all}");
+    assert!(all.contains("  ! function/shop-talk failed: "), "{all}");
+    assert!(all.contains(" skipped: "), "{all}");
+    assert!(all.contains(" of 18 changes failed, "), "{all}");
+
+    let ran = scratch.run(&["deploy", "--local"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = scratch.run(&["diff", "--local", "--detailed-exitcode"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}
+
 /// A deploy that waits for a new role, and what it has said until then.
 fn waiting(scratch: &Scratch, file: &str) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut command = scratch.msgai(&["deploy", "--local", "-f", file]);
@@ -208,7 +238,7 @@ fn a_stopped_deploy_says_what_is_left_and_the_next_one_finishes() {
             .read("stack.yaml")
             .replace("name: shop", "name: again"),
     );
-    scratch.write("tiny.yaml", "name: tiny\ntables: {}\nfunctions:\n  talk: { source: handler.zip, runtime: nodejs22.x, entry: index.handler }\napi: { stage: s, routes: { say: talk } }\n");
+    scratch.write("tiny.yaml", TINY);
     let dev = Dev::start(&scratch, &["--realism", "aws", "-f", "tiny.yaml"]);
 
     let (mut child, err) = waiting(&scratch, "stack.yaml");
