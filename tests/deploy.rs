@@ -219,6 +219,23 @@ async fn an_index_comes_and_goes_one_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_protected_table_goes_when_its_items_may_go() {
+    let (lab, _) = deployed().await;
+    let text = WHOLE.replace("    ttl: ttl\n", "    deletion_protection: true\n");
+    let draft = Draft::from(text.as_str());
+    lab.deploy(&draft).await;
+    let refused = lab
+        .sdk
+        .dynamodb
+        .delete_table()
+        .table_name("whole-connections");
+    assert!(refused.send().await.is_err(), "it is protected");
+    lab.destroy(&draft, true).await;
+    let tables = lab.sdk.dynamodb.list_tables().send().await.unwrap();
+    assert_eq!(tables.table_names(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn tables_stay_when_the_file_forgets_them_and_come_back_with_their_items() {
     use aws_sdk_dynamodb::types::AttributeValue;
     let (lab, draft) = deployed().await;
