@@ -51,7 +51,7 @@ async fn account() -> (Lab, Inventory) {
 }
 
 proptest! {
-    #![proptest_config(cases(14))]
+    #![proptest_config(cases(20))]
 
     #[test]
     fn a_deploy_makes_what_it_plans_and_nothing_else(

@@ -1,6 +1,6 @@
 //! What must come before what, said again and independently of how a plan decides it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use msgai::names::{Kind, ResourceId};
 use msgai::plan::{Action, Plan};
@@ -68,33 +68,46 @@ fn deploys_what_it_changes(plan: &Plan) {
     );
 }
 
-/// When each change began and ended, by the order of the events.
-fn times(deployed: &Deployed) -> BTreeMap<&ResourceId, (usize, usize)> {
-    let mut all: BTreeMap<&ResourceId, (usize, usize)> = BTreeMap::new();
-    for (now, event) in deployed.record.events.iter().enumerate() {
-        match event {
-            Event::Started { id, .. } => drop(all.insert(id, (now, usize::MAX))),
-            Event::Finished { id, .. } => all.get_mut(id).expect("it began").1 = now,
-            _ => {}
+/// What no service refuses and users would notice: a snapshot taken too early, traffic before it is allowed,
+/// something taken away while it still serves. The plan rules it out, and applying keeps to the plan.
+pub(crate) fn check(deployed: &Deployed) {
+    closed_and_acyclic(&deployed.plan);
+    deploys_what_it_changes(&deployed.plan);
+    for second in deployed.plan.changes.keys() {
+        let before = all_before(&deployed.plan, second);
+        for first in deployed.plan.changes.keys() {
+            let ordered = before.contains(first) || !must_precede(deployed, first, second);
+            assert!(ordered, "{second} does not wait for {first}");
         }
+    }
+    kept_to(deployed);
+}
+
+/// All that a change waits for, and what that waits for.
+fn all_before<'a>(plan: &'a Plan, id: &'a ResourceId) -> BTreeSet<&'a ResourceId> {
+    let mut all = BTreeSet::new();
+    let mut next: Vec<&ResourceId> = vec![id];
+    while let Some(id) = next.pop() {
+        next.extend(plan.changes[id].after.iter().filter(|id| all.insert(*id)));
     }
     all
 }
 
-/// What no service refuses and users would notice: a snapshot taken too early, traffic before it is allowed,
-/// something taken away while it still serves.
-pub(crate) fn check(deployed: &Deployed) {
-    closed_and_acyclic(&deployed.plan);
-    deploys_what_it_changes(&deployed.plan);
-    let times = times(deployed);
-    assert_eq!(times.len(), deployed.plan.changes.len());
-    for (first, (_, ended)) in &times {
-        for (second, (began, _)) in &times {
-            if must_precede(deployed, first, second) {
-                assert!(ended < began, "{second} began before {first} had ended");
+/// Nothing began before all that it waits for had ended, by the order of the events.
+fn kept_to(deployed: &Deployed) {
+    let mut ended: BTreeSet<&ResourceId> = BTreeSet::new();
+    for event in &deployed.record.events {
+        match event {
+            Event::Started { id, .. } => {
+                let after = &deployed.plan.changes[id].after;
+                let early = after.iter().find(|id| !ended.contains(id));
+                assert!(early.is_none(), "{id} began before {early:?} had ended");
             }
+            Event::Finished { id, .. } => drop(ended.insert(id)),
+            _ => {}
         }
     }
+    assert_eq!(ended.len(), deployed.plan.changes.len());
 }
 
 fn must_precede(deployed: &Deployed, first: &ResourceId, second: &ResourceId) -> bool {

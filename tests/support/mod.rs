@@ -1,11 +1,7 @@
 //! A local cloud in this process and the engine aimed at it: what the tests of the engine stand on.
 
-#![allow(
-    clippy::allow_attributes,
-    reason = "what one test leaves unused, another uses"
-)]
 #![allow(dead_code, reason = "every test uses its own part of it")]
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 pub(crate) mod foreign;
 pub(crate) mod inventory;
@@ -225,10 +221,10 @@ impl Lab {
 
 pub(crate) async fn cloud_at(endpoint: &str) -> Cloud {
     let target = Target {
+        profile: None,
         region: Some("us-east-1".to_owned()),
         endpoint: Some(endpoint.to_owned()),
         local: true,
-        ..Target::default()
     };
     Cloud::open(&target).await.unwrap()
 }
