@@ -17,6 +17,7 @@ mod stopped;
 mod support;
 
 use msgai::names::Kind;
+use msgai::report::Event;
 use support::inventory::{added, inventory};
 use support::{Call, Draft, Lab, shown};
 
@@ -123,6 +124,75 @@ async fn a_second_deploy_keeps_what_clients_hold_on_to() {
     }
 }
 
+/// The stage's settings may not name a route that is gone, and the snapshot may not hold it.
+#[tokio::test]
+async fn a_renamed_route_takes_its_limits_and_its_response_along() {
+    let (lab, _) = deployed().await;
+    let draft = Draft::from(WHOLE.replace("    say:", "    tell:").as_str());
+    let deployed = lab.deploy(&draft).await;
+    let at = |wanted: &dyn Fn(&Event) -> bool| deployed.record.events.iter().position(wanted);
+    let gone = at(&|e| matches!(e, Event::Finished { id, .. } if id.to_string() == "route/say"));
+    let taken = at(&|e| matches!(e, Event::Started { id, .. } if id.kind == Kind::Deployment));
+    assert!(gone.is_some() && gone < taken, "{gone:?} {taken:?}");
+    assert_up_to_date(&lab, &draft).await;
+}
+
+#[tokio::test]
+async fn whatever_a_client_would_notice_is_deployed() {
+    let (lab, _) = deployed().await;
+    for (from, to) in [
+        ("reply: true", "reply: false"),
+        ("$connect: talk", "$connect: gate"),
+        ("reply: true, ", "reply: true, timeout: 5s, "),
+        ("[querystring.token]", "[header.Authorization]"),
+        (
+            "auth: { function: gate, identity: [querystring.token] }\n",
+            "",
+        ),
+        ("  stage:", "  select: $request.body.type\n  stage:"),
+    ] {
+        let draft = Draft::from(WHOLE.replace(from, to).as_str());
+        let deployed = lab.deploy(&draft).await;
+        let mut kinds = deployed.plan.changes.keys().map(|id| id.kind);
+        assert!(kinds.any(|kind| kind == Kind::Deployment), "{from} → {to}");
+        assert_up_to_date(&lab, &draft).await;
+    }
+}
+
+/// What was there and is not wanted any more is taken away, and not only forgotten.
+#[tokio::test]
+async fn settings_that_the_file_no_longer_has_are_taken_back() {
+    let (lab, _) = deployed().await;
+    for (from, to) in [
+        ("    concurrency: 5\n", ""),
+        (
+            "    environment: { LOG_LEVEL: info }\n    uses:",
+            "    uses:",
+        ),
+        (
+            "    environment: { LOG_LEVEL: info }\n    uses: { tables.connections: [read, write], connections: [send] }\n",
+            "",
+        ),
+        ("  variables: { flavour: plain }\n", ""),
+        ("  logs: { retention: 14d }\n", ""),
+        (
+            "  logs: { retention: 14d }\n",
+            "  logs: { retention: forever }\n",
+        ),
+        (", throttle: { rate: 20, burst: 10 }", ""),
+        ("    ttl: ttl\n", "    ttl: expires\n"),
+        ("    ttl: ttl\n", ""),
+        ("tags: { team: chat }\n", "tags: { cost.center: a }\n"),
+        ("tags: { team: chat }\n", ""),
+    ] {
+        let draft = Draft::from(WHOLE.replace(from, to).as_str());
+        let deployed = lab.deploy(&draft).await;
+        assert!(!deployed.plan.is_empty(), "{from} → {to}");
+        assert_up_to_date(&lab, &draft).await;
+        lab.deploy(&Draft::from(WHOLE)).await;
+    }
+}
+
 #[tokio::test]
 async fn an_index_comes_and_goes_one_at_a_time() {
     let (lab, _) = deployed().await;
@@ -146,6 +216,23 @@ async fn an_index_comes_and_goes_one_at_a_time() {
         assert!(table.is_some(), "{written}: {}", shown(&deployed.plan));
         assert_up_to_date(&lab, &draft).await;
     }
+}
+
+#[tokio::test]
+async fn a_protected_table_goes_when_its_items_may_go() {
+    let (lab, _) = deployed().await;
+    let text = WHOLE.replace("    ttl: ttl\n", "    deletion_protection: true\n");
+    let draft = Draft::from(text.as_str());
+    lab.deploy(&draft).await;
+    let refused = lab
+        .sdk
+        .dynamodb
+        .delete_table()
+        .table_name("whole-connections");
+    assert!(refused.send().await.is_err(), "it is protected");
+    lab.destroy(&draft, true).await;
+    let tables = lab.sdk.dynamodb.list_tables().send().await.unwrap();
+    assert_eq!(tables.table_names(), Vec::<String>::new());
 }
 
 #[tokio::test]

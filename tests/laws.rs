@@ -188,6 +188,7 @@ async fn done_as_planned(lab: &Lab, draft: &Draft, deployed: &Deployed) {
     for id in deployed.plan.unchanged.iter().chain(&deployed.plan.kept) {
         assert_eq!(after.objects.get(id), deployed.before.objects.get(id));
     }
+    assert_eq!(deployed.applied.facts, after.facts(), "known and there");
     keeps_connections(deployed, &after);
 }
 

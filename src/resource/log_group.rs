@@ -66,6 +66,7 @@ impl Managed for LogGroup {
         because: &[Difference],
     ) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().logs().await;
+        still_ours(work, &self.name).await?;
         if touches(because, "retention") {
             self.retain(work).await?;
         }
@@ -129,8 +130,14 @@ impl LogGroup {
     }
 }
 
+async fn still_ours(work: &Work<'_>, name: &str) -> Result<(), CloudError> {
+    let tags = tags_of(work.cloud, &work.place.log_group_arn(name)).await?;
+    tags::still_ours(work, &ResourceId::new(Kind::LogGroup, name), &tags)
+}
+
 pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError> {
     let _turn = work.cloud.pace().logs().await;
+    still_ours(work, name).await?;
     work.cloud
         .call("DeleteLogGroup", name, || {
             work.cloud

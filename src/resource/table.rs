@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
     builders::SseSpecificationBuilder,
 };
 
-use super::tags::Tags;
+use super::tags::{self, Tags};
 use super::{Difference, Managed, Work, found, touches};
 use crate::cloud::wait::{self, Poll};
 use crate::cloud::{Cloud, CloudError, Fault};
@@ -106,6 +106,7 @@ impl Managed for Table {
         at: &Physical,
         because: &[Difference],
     ) -> Result<Physical, CloudError> {
+        still_ours(work, &self.name).await?;
         // AWS refuses two concerns in one call, and any while another is under way.
         at_rest(work.cloud, &self.name).await?;
         if touches(because, "protection") {
@@ -275,9 +276,15 @@ async fn describe(
     Ok(found(answer)?.and_then(|answer| answer.table))
 }
 
+async fn still_ours(work: &Work<'_>, name: &str) -> Result<(), CloudError> {
+    let tags = observed::tags_of(work.cloud, &work.place.table_arn(name)).await?;
+    tags::still_ours(work, &ResourceId::new(Kind::Table, name), &tags)
+}
+
 /// Lifts deletion protection, deletes, and waits until the table is gone.
 pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError> {
     let cloud = work.cloud;
+    still_ours(work, name).await?;
     let protected = describe(cloud, name)
         .await?
         .is_some_and(|table| table.deletion_protection_enabled().unwrap_or(false));

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 
-use super::{Difference, members};
+use super::{Difference, Work, members};
 use crate::cloud::{Cloud, CloudError, Fault};
-use crate::names::{MARK, StackId};
+use crate::names::{MARK, ResourceId, StackId};
 
 pub(crate) type Tags = BTreeMap<String, String>;
 
@@ -113,6 +113,19 @@ pub(crate) fn changes(because: &[Difference], want: &Tags) -> (Vec<String>, Tags
         .map(|key| (key.clone(), want[&key].clone()))
         .collect();
     (remove, set)
+}
+
+/// Before a change of an object whose mark only the tagging service may have vouched for: that service remembers what
+/// is gone, so an object made anew by somebody else under the same name must be told from ours by its own tags.
+pub(crate) fn still_ours(work: &Work<'_>, id: &ResourceId, tags: &Tags) -> Result<(), CloudError> {
+    if tags
+        .get(MARK)
+        .is_some_and(|stack| stack == work.stack.as_str())
+    {
+        return Ok(());
+    }
+    let message = format!("{id} is not this stack's any more: its tags are another's");
+    Err(CloudError::of("ReadTags", &id.name, Fault::Other, message))
 }
 
 /// An object's tags without those that AWS itself puts on.

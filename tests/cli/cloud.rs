@@ -1,7 +1,5 @@
 //! Against a cloud that runs: the local one, as `dev` serves it and as any endpoint is used.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 

@@ -1,7 +1,5 @@
 //! What AWS says no to: a server that answers as STS and the others do, and knows nothing else.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::thread;

@@ -1,7 +1,5 @@
 //! A folder for one test, with stack files in it and an environment that holds nothing of the machine's.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};

@@ -91,6 +91,59 @@ async fn an_object_that_appears_after_the_plan_is_not_taken_over() {
     }
 }
 
+/// The tagging service may still vouch for what is gone; the object's own tags decide before anything is removed.
+#[tokio::test]
+async fn an_object_that_took_the_place_of_ours_is_not_removed() {
+    let (lab, _) = super::deployed().await;
+    let plan = lab.plan_to_destroy(&Draft::from(WHOLE), true).await;
+    let (table, group) = ("whole-connections", "/aws/lambda/whole-talk");
+    let protect = lab.sdk.dynamodb.update_table().table_name(table);
+    protect
+        .deletion_protection_enabled(false)
+        .send()
+        .await
+        .unwrap();
+    lab.sdk
+        .dynamodb
+        .delete_table()
+        .table_name(table)
+        .send()
+        .await
+        .unwrap();
+    lab.sdk.make_table(table, "id").await;
+    lab.sdk
+        .logs
+        .delete_log_group()
+        .log_group_name(group)
+        .send()
+        .await
+        .unwrap();
+    lab.sdk
+        .logs
+        .create_log_group()
+        .log_group_name(group)
+        .send()
+        .await
+        .unwrap();
+    let (applied, _) = crate::support::carry_out(&lab.cloud, &plan).await;
+    let failed: Vec<String> = applied.failures().map(|(id, _)| id.to_string()).collect();
+    assert_eq!(
+        failed,
+        ["log-group/aws/lambda/whole-talk", "table/whole-connections"]
+    );
+    let left = crate::support::inventory::inventory(&lab.sdk).await;
+    assert!(
+        left.keys().any(|key| key.contains(table)),
+        "{:?}",
+        left.keys()
+    );
+    assert!(
+        left.keys().any(|key| key.contains(group)),
+        "{:?}",
+        left.keys()
+    );
+}
+
 #[tokio::test]
 async fn a_function_that_appears_after_the_plan_is_not_taken_over() {
     let lab = Lab::instant().await;

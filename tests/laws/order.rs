@@ -52,6 +52,22 @@ pub(crate) fn closed_and_acyclic(plan: &Plan) {
     }
 }
 
+/// Clients meet a snapshot: what is changed in it and not deployed is as good as not changed.
+fn deploys_what_it_changes(plan: &Plan) {
+    let kinds: BTreeSet<Kind> = plan.changes.keys().map(|id| id.kind).collect();
+    let of_snapshot = [
+        Kind::Route,
+        Kind::RouteResponse,
+        Kind::Integration,
+        Kind::Authorizer,
+    ];
+    let is_changed = of_snapshot.iter().any(|kind| kinds.contains(kind));
+    assert!(
+        !is_changed || kinds.contains(&Kind::Deployment),
+        "{kinds:?}"
+    );
+}
+
 /// When each change began and ended, by the order of the events.
 fn times(deployed: &Deployed) -> BTreeMap<&ResourceId, (usize, usize)> {
     let mut all: BTreeMap<&ResourceId, (usize, usize)> = BTreeMap::new();
@@ -69,6 +85,7 @@ fn times(deployed: &Deployed) -> BTreeMap<&ResourceId, (usize, usize)> {
 /// something taken away while it still serves.
 pub(crate) fn check(deployed: &Deployed) {
     closed_and_acyclic(&deployed.plan);
+    deploys_what_it_changes(&deployed.plan);
     let times = times(deployed);
     assert_eq!(times.len(), deployed.plan.changes.len());
     for (first, (_, ended)) in &times {
