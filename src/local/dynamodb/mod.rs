@@ -4,6 +4,7 @@
 //! refusals that the engine leaves out. Never: an item read or written here.
 
 mod engine;
+mod recover;
 mod settings;
 mod states;
 mod tables;
@@ -47,9 +48,13 @@ impl Dynamo {
             }
             None => Database::memory_with_clock(Arc::new(engine::Time(clock.clone()))),
         };
+        let engine = engine.map_err(io::Error::other)?;
+        let states: States = store.load(FILE)?;
+        // What cannot be removed is no worse off than before.
+        recover::half_made(&engine, &states).ok();
         Ok(Self {
-            engine: engine.map_err(io::Error::other)?,
-            states: Mutex::new(store.load(FILE)?),
+            engine,
+            states: Mutex::new(states),
         })
     }
 }

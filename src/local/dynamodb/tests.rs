@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use super::super::Realism;
+use super::super::clock::Clock;
 use super::super::tests_support::{world, world_with};
+use super::super::{Realism, testing};
 use super::*;
 
 fn call(world: &World, operation: &str, body: &Value) -> Result<Value, Refusal> {
@@ -68,6 +69,36 @@ fn described(world: &World) -> Value {
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_table_that_a_kill_left_half_made_is_not_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || {
+        testing::world(
+            Clock::turned(testing::START),
+            Realism::INSTANT,
+            Some(dir.path()),
+        )
+    };
+    let world = open();
+    ok(&world, "CreateTable", &table(&[]));
+    for name in ["Half", "Full"] {
+        let mut made = table(&[]);
+        made["TableName"] = name.into();
+        // As the engine alone makes it, of which the cloud has not been told.
+        engine::run(
+            &world.dynamodb.engine,
+            "CreateTable",
+            made.to_string().as_bytes(),
+        )
+        .unwrap();
+    }
+    let item = json!({"TableName": "Full", "Item": {"id": {"S": "a"}}});
+    ok(&world, "PutItem", &item);
+    drop(world);
+    let names = ok(&open(), "ListTables", &json!({}));
+    assert_eq!(names["TableNames"], json!(["Connections", "Full"]));
 }
 
 #[test]
