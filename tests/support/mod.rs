@@ -221,10 +221,10 @@ impl Lab {
 
 pub(crate) async fn cloud_at(endpoint: &str) -> Cloud {
     let target = Target {
-        profile: None,
         region: Some("us-east-1".to_owned()),
         endpoint: Some(endpoint.to_owned()),
         local: true,
+        ..Target::default()
     };
     Cloud::open(&target).await.unwrap()
 }
