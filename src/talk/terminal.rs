@@ -257,7 +257,7 @@ fn from_gateway(value: &Value) -> Option<String> {
     value.get("connectionId")?;
     let hint = match said {
         "Forbidden" => ", there is no route for this message",
-        "Internal server error" => ", the function failed: see `msgai logs`",
+        "Internal server error" => ", the function failed: its log group says why",
         _ => "",
     };
     let request = value

@@ -83,7 +83,7 @@ fn a_table_that_a_kill_left_half_made_is_not_there_after_a_restart() {
     };
     let world = open();
     ok(&world, "CreateTable", &table(&[]));
-    for name in ["Half", "Full"] {
+    for name in ["Half", "Full", "Bare"] {
         let mut made = table(&[]);
         made["TableName"] = name.into();
         // As the engine alone makes it, of which the cloud has not been told.
@@ -97,6 +97,10 @@ fn a_table_that_a_kill_left_half_made_is_not_there_after_a_restart() {
     let item = json!({"TableName": "Full", "Item": {"id": {"S": "a"}}});
     ok(&world, "PutItem", &item);
     drop(world);
+    // Of this one, the kill left the description alone.
+    let file = rusqlite::Connection::open(dir.path().join("dynamodb.sqlite")).unwrap();
+    file.execute("DROP TABLE \"Bare\"", []).unwrap();
+    drop(file);
     let names = ok(&open(), "ListTables", &json!({}));
     assert_eq!(names["TableNames"], json!(["Connections", "Full"]));
 }
