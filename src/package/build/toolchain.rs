@@ -152,13 +152,13 @@ mod tests {
     #[test]
     fn inner_folders_are_remapped_after_outer_ones() {
         let flags = toolchain("x86_64-unknown-linux-gnu", Path::new("/sys")).remaps(
-            Path::new("/work"),
-            Some(Path::new("/work/target/lambda-build")),
+            Path::new("/clone"),
+            Some(Path::new("/clone/target/lambda-build")),
         );
-        assert_eq!(flags[0], "--remap-path-prefix=/work=/src");
+        assert_eq!(flags[0], "--remap-path-prefix=/clone=/src");
         assert_eq!(
             flags[1],
-            "--remap-path-prefix=/work/target/lambda-build=/target"
+            "--remap-path-prefix=/clone/target/lambda-build=/target"
         );
         assert_eq!(
             flags.last().unwrap(),
