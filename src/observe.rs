@@ -123,7 +123,7 @@ async fn whole_api(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudErro
         integration::list(cloud, &scope.place, &api),
         authorizer::list(cloud, &api),
         routes,
-        stage::list(cloud, scope, &api),
+        stage::list(cloud, &api),
         deployment::snapshots(cloud, &api),
     )?;
     let mut all: Vec<Found> = apis;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use aws_sdk_apigatewayv2::types::{AccessLogSettings, RouteSettings, Stage as StageObject};
 
 use super::tags::{self, Tags};
-use super::{Difference, Found, Managed, Scope, Work, api, members, pages, touches};
+use super::{Difference, Found, Managed, Work, api, members, pages, touches};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, Physical, ResourceId, StackId};
 
@@ -240,11 +240,7 @@ pub(crate) struct StageFound {
     pub(crate) deployment: Option<String>,
 }
 
-pub(crate) async fn list(
-    cloud: &Cloud,
-    scope: &Scope,
-    api: &str,
-) -> Result<Vec<StageFound>, CloudError> {
+pub(crate) async fn list(cloud: &Cloud, api: &str) -> Result<Vec<StageFound>, CloudError> {
     let items = pages(|token| async move {
         let page = cloud
             .call("GetStages", api, || {
@@ -255,10 +251,10 @@ pub(crate) async fn list(
         Ok((page.items.unwrap_or_default(), page.next_token))
     })
     .await?;
-    Ok(items.iter().map(|item| object(item, scope)).collect())
+    Ok(items.iter().map(object).collect())
 }
 
-fn object(item: &StageObject, _: &Scope) -> StageFound {
+fn object(item: &StageObject) -> StageFound {
     let default = item.default_route_settings();
     let routes: BTreeMap<&String, Throttle> = item
         .route_settings()
