@@ -150,6 +150,13 @@ fn rows(plan: &Plan, observed: &Observed) -> Vec<Row> {
         .iter()
         .chain(plan.changes.keys())
         .chain(&plan.kept)
+        .chain(
+            observed
+                .objects
+                .values()
+                .filter(|found| !found.ours)
+                .map(|found| &found.id),
+        )
         .collect();
     ids.sort();
     ids.dedup();

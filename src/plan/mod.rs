@@ -136,7 +136,12 @@ pub fn plan(stack: &StackId, place: &Place, desired: &Desired, observed: &Observ
     let facts = observed.facts();
     let mut changes = BTreeMap::new();
     let mut unchanged = Vec::new();
+    let is_foreign = |id| observed.objects.get(id).is_some_and(|found| !found.ours);
     for (id, resource) in &desired.resources {
+        // Not ours to change, and not as it should be either: a danger says so.
+        if is_foreign(id) {
+            continue;
+        }
         match of_wanted(id, resource, observed, &facts) {
             Some(action) => drop(changes.insert(id.clone(), action)),
             None => unchanged.push(id.clone()),
@@ -161,7 +166,7 @@ pub fn plan(stack: &StackId, place: &Place, desired: &Desired, observed: &Observ
     }
 }
 
-/// `None` when it is as it should be, or is not ours to change (a danger says so).
+/// `None` when it is as it should be.
 fn of_wanted(
     id: &ResourceId,
     resource: &Resource,
@@ -171,9 +176,6 @@ fn of_wanted(
     let Some(found) = observed.objects.get(id) else {
         return Some(Action::Create(Box::new(resource.clone())));
     };
-    if !found.ours {
-        return None;
-    }
     let because = diff::differences(&found.settings, &resource.settings(facts));
     if because.is_empty() {
         return None;

@@ -310,6 +310,7 @@ fn a_foreign_object_of_the_same_name_is_refused() {
     let plan = world.plan(&observed);
     assert_eq!(plan.dangers, [Danger::NotOurs { id: id.clone() }]);
     assert!(!plan.changes.contains_key(&id));
+    assert!(!plan.unchanged.contains(&id), "it is not as it should be");
 }
 
 #[test]
