@@ -46,6 +46,14 @@ pub struct Note {
     pub on: String,
 }
 
+/// Who calls, and where that leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub place: Place,
+    /// Of a user, a role's session or the account's root.
+    pub arn: String,
+}
+
 /// All clients of one account and region.
 #[derive(Clone)]
 pub struct Cloud {
@@ -91,21 +99,22 @@ impl Cloud {
         })
     }
 
-    /// Asks STS who we are: the account, and the partition from the caller's ARN.
-    pub async fn place(&self) -> Result<Place, CloudError> {
+    /// Asks STS who we are: the account, the partition from the caller's ARN, and that ARN.
+    pub async fn caller(&self) -> Result<Caller, CloudError> {
         let answer = self
             .call("GetCallerIdentity", "the caller", || {
                 self.inner.sts.get_caller_identity().send()
             })
             .await?;
-        let partition = answer
-            .arn()
-            .and_then(|arn| arn.split(':').nth(1))
-            .unwrap_or("aws");
-        Ok(Place {
-            partition: partition.to_owned(),
-            region: self.inner.region.clone(),
-            account: answer.account().unwrap_or_default().to_owned(),
+        let arn = answer.arn().unwrap_or_default();
+        let partition = arn.split(':').nth(1).unwrap_or("aws");
+        Ok(Caller {
+            place: Place {
+                partition: partition.to_owned(),
+                region: self.inner.region.clone(),
+                account: answer.account().unwrap_or_default().to_owned(),
+            },
+            arn: arn.to_owned(),
         })
     }
 

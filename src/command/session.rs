@@ -22,6 +22,8 @@ pub(crate) struct Session {
     pub(crate) loaded: Loaded,
     pub(crate) cloud: Cloud,
     pub(crate) site: Site,
+    /// The ARN of who is signed in.
+    pub(crate) caller: String,
     /// Kept alive while it is used.
     pub(crate) local: Option<Local>,
 }
@@ -119,8 +121,8 @@ impl Session {
             },
         };
         let cloud = Cloud::open(&target).await.map_err(of_cloud)?;
-        let place = cloud
-            .place()
+        let caller = cloud
+            .caller()
             .await
             .map_err(|error| of_first_call(error, &target))?;
         let address = match (&local, &target.endpoint) {
@@ -135,7 +137,7 @@ impl Session {
         let is_local = local.is_some();
         let is_dev = loaded.environment.as_deref() == Some("dev");
         let site = Site {
-            place,
+            place: caller.place,
             address,
             makes_existing: is_local,
             protects: !is_local && !is_dev,
@@ -145,6 +147,7 @@ impl Session {
             loaded,
             cloud,
             site,
+            caller: caller.arn,
             local,
         };
         session.guard_account()?;

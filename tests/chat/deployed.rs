@@ -64,7 +64,7 @@ pub(crate) async fn open(stack: &str, environment: Option<&str>, dir: Option<&Pa
     .unwrap();
     let base = local.endpoint().replacen("http", "ws", 1);
     let site = Site {
-        place: engine.place().await.unwrap(),
+        place: engine.caller().await.unwrap().place,
         address: Address::Stage(base),
         makes_existing: true,
         protects: false,

@@ -99,7 +99,7 @@ impl Lab {
         };
         let local = LocalCloud::start(options).await.unwrap();
         let cloud = cloud_at(&local.endpoint()).await;
-        let place = cloud.place().await.unwrap();
+        let place = cloud.caller().await.unwrap().place;
         Self {
             sdk: Sdk::at(&local.endpoint()),
             happenings: Mutex::new(local.watch()),
