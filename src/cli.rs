@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, OsStringValueParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 
 /// Where `dev` listens unless told otherwise.
 pub const PORT: u16 = 4747;
@@ -237,6 +239,24 @@ Examples:
   msgai destroy -e dev --delete-data --yes"
     )]
     Destroy(Destroy),
+    /// Show who deployed what, when, and what came of it
+    #[command(
+        visible_alias = "events",
+        after_help = "\
+Examples:
+  msgai history
+  msgai history 7                    release 7, change by change
+  msgai history --json | jq -c 'select(.outcome != \"done\")'"
+    )]
+    History(History),
+    /// Break the lock of a run that is dead
+    ///
+    /// A lock runs out by itself 30 seconds after its holder died, and the next run takes it over.
+    #[command(after_help = "\
+Examples:
+  msgai unlock
+  msgai unlock -e dev --yes")]
+    Unlock,
     /// Show the URL and the ids, or write them into a file
     #[command(after_help = "\
 Examples:
@@ -309,6 +329,26 @@ impl Code {
     }
 }
 
+/// How runs of one stack keep apart.
+#[derive(Debug, Clone, Args)]
+pub struct Locking {
+    /// How long to wait for another run of this stack, such as `5m`; `0` refuses at once
+    #[arg(long, env = "MSGAI_LOCK_WAIT", value_name = "TIME", default_value = "90s", value_parser = time)]
+    pub lock_wait: Duration,
+    /// Keep no lock and no history: for who may not use the table `msgai-ledger`
+    #[arg(long, env = "MSGAI_NO_LOCK", value_parser = FalseyValueParser::new())]
+    pub no_lock: bool,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "a time is like `90s` or `5m`".to_owned();
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let time: SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(time).map_err(|_| wrong())
+}
+
 #[derive(Debug, Args)]
 pub struct Diff {
     /// Exit with 2 when there are changes
@@ -327,7 +367,18 @@ pub struct Deploy {
     #[arg(long)]
     pub drop_connections: bool,
     #[command(flatten)]
+    pub locking: Locking,
+    #[command(flatten)]
     pub code: Code,
+}
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// One release, change by change
+    pub release: Option<u64>,
+    /// How many runs, the newest first
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    pub number: usize,
 }
 
 #[derive(Debug, Args)]
@@ -345,6 +396,8 @@ pub struct Destroy {
     /// Keep the log groups
     #[arg(long)]
     pub keep_logs: bool,
+    #[command(flatten)]
+    pub locking: Locking,
 }
 
 #[derive(Debug, Args)]
@@ -368,6 +421,8 @@ pub struct Dev {
     /// Play this conversation with real clients, then end
     #[arg(long, value_name = "FILE")]
     pub play: Option<PathBuf>,
+    #[command(flatten)]
+    pub locking: Locking,
     #[command(flatten)]
     pub code: Code,
 }

@@ -19,6 +19,8 @@
 //! 5. [`apply`](mod@apply) walks the plan, as much at once as it allows, and tells a [`report`]er. It decides nothing and undoes
 //!    nothing: the next deploy goes on from what it finds.
 //!
+//! [`ledger`] keeps two runs of one stack apart and remembers what runs did; it is never asked what exists.
+//!
 //! There is no state file. Ownership is a deterministic name and a mark on the object ([`names`]).
 //!
 //! The seam is HTTP: [`cloud`] holds the SDK's clients, sorts their errors into faults, and repeats by fault. They talk
@@ -36,6 +38,7 @@ pub mod cloud;
 pub mod command;
 pub mod describe;
 pub mod error;
+pub mod ledger;
 pub mod local;
 pub mod names;
 pub mod observe;

@@ -36,6 +36,7 @@ const LAYERS: &[(&str, Use)] = &[
         Only(&["stack", "package", "resource", "names", "error"]),
     ),
     ("resource", Only(&["cloud", "names", "error"])),
+    ("ledger", Only(&["cloud", "names"])),
     ("stack", Only(&["names", "error"])),
     ("cloud", Only(&["error", "names"])),
     ("error", Only(&[])),
@@ -47,7 +48,7 @@ const LAYERS: &[(&str, Use)] = &[
 
 /// Paths that only some modules may name. A name that ends in `_` stands for all that begin so.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("aws_sdk_", &["cloud", "resource"]),
+    ("aws_sdk_", &["cloud", "resource", "ledger"]),
     ("indicatif", &["report"]),
     ("serde_yaml", &["stack"]),
     ("println!", PRINTING),

@@ -313,7 +313,10 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
         | "ConcurrentModificationException"
         | "EntityTemporarilyUnmodifiable"
         | "OperationAbortedException"
+        | "TransactionConflictException"
+        | "TransactionInProgressException"
         | "PreconditionFailedException" => Fault::Busy,
+        "TransactionCanceledException" if says("TransactionConflict") => Fault::Busy,
         "DeleteConflict" | "DeleteConflictException" => Fault::InUse,
         "MalformedPolicyDocument" | "MalformedPolicyDocumentException"
             if says("Invalid principal") =>
@@ -339,9 +342,11 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
         | "AccessDeniedException"
         | "ForbiddenException"
         | "UnauthorizedOperation" => Fault::Denied,
-        "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" | "ThrottledException" => {
-            Fault::Throttled
-        }
+        "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "ProvisionedThroughputExceededException"
+        | "SlowDown"
+        | "ThrottledException" => Fault::Throttled,
         code if code.starts_with("Throttling") => Fault::Throttled,
         _ => match status {
             Some(429) => Fault::Throttled,

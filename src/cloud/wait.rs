@@ -65,6 +65,11 @@ pub(crate) async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
+/// What came of it, or `None` when it took longer.
+pub(crate) async fn within<T>(time: Duration, what: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(time, what).await.ok()
+}
+
 /// What a poll found.
 pub(crate) enum Poll<T> {
     Ready(T),

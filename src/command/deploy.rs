@@ -4,65 +4,95 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::json;
-use tokio::sync::watch;
 
 use super::output::outputs;
-use super::session::{Session, guard, signals};
+use super::run::Run;
+use super::session::{Session, guard};
 use super::{Context, diff};
-use crate::apply::{Applied, Outcome, apply};
+use crate::apply::{Applied, Outcome};
 use crate::cli::Deploy;
 use crate::error::{Error, ErrorKind};
-use crate::names::ResourceId;
+use crate::names::{Facts, ResourceId};
 use crate::plan::Plan;
 use crate::plan::guard::Consent;
 
 pub(crate) async fn run(context: &Context, args: &Deploy) -> Result<ExitCode, Error> {
-    let begun = Instant::now();
-    let session = Session::open(context).await?;
+    let session = Session::open_for_run(context).await?;
     context.warnings(&session.loaded);
-    let plan = session.planned(context, &args.code).await?;
-    diff::notes(context, &plan);
-    show(context, &session, &plan, begun);
-    let consents: &[Consent] = if args.drop_connections {
-        &[Consent::DropConnections]
+    let mut run = Run::new(context, &session, "deploy", &args.locking, None);
+    let done = Box::pin(steps(context, args, &session, &mut run)).await;
+    run.end().await;
+    done
+}
+
+async fn steps(
+    context: &Context,
+    args: &Deploy,
+    session: &Session,
+    run: &mut Run<'_>,
+) -> Result<ExitCode, Error> {
+    let begun = Instant::now();
+    let plan = agreed(context, args, session, run, begun).await?;
+    let facts = if plan.is_empty() {
+        plan.facts
     } else {
-        &[]
-    };
-    guard(&plan, consents)?;
-    let applied = if plan.is_empty() {
-        None
-    } else {
-        if !session.is_local() {
-            context.confirm("Apply these changes?", "deploy")?;
-        }
         let asked = Instant::now();
-        let applied = carry_out(context, &session, &plan, &signals()).await?;
+        let applied = run.apply(&plan).await?;
         if !context.global.json {
-            context.say(&count(&applied, asked));
+            context.say(&count(&applied, run.release(), asked));
         }
-        Some(applied)
+        applied.facts
     };
-    finish(
-        context,
-        &session,
-        applied
-            .as_ref()
-            .map_or(&plan.facts, |applied| &applied.facts),
-        begun,
-    )?;
+    finish(context, session, &facts, run.made(), begun)?;
     if session.serves_only_now() && !context.global.json {
         context.say("nothing listens there yet: `msgai dev` serves it");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn count(applied: &Applied, begun: Instant) -> String {
+/// The plan that is shown, and agreed to where a person is asked; with the lock held unless there is nothing to do.
+async fn agreed(
+    context: &Context,
+    args: &Deploy,
+    session: &Session,
+    run: &mut Run<'_>,
+    begun: Instant,
+) -> Result<Plan, Error> {
+    let look = || session.planned(context, &args.code);
+    let mut plan = run.look(look).await?;
+    loop {
+        diff::notes(context, &plan);
+        show(context, session, &plan, begun);
+        let consents: &[Consent] = if args.drop_connections {
+            &[Consent::DropConnections]
+        } else {
+            &[]
+        };
+        guard(&plan, consents)?;
+        if plan.is_empty() || !run.asks() {
+            return Ok(plan);
+        }
+        context.confirm("Apply these changes?", "deploy")?;
+        if run.hold().await? {
+            return Ok(plan);
+        }
+        let now = run.keeping(Box::pin(look())).await?;
+        if now.json() == plan.json() {
+            return Ok(now);
+        }
+        context.say("another run has changed the stack meanwhile; this is what is left to do:");
+        plan = run.look_again(look).await?;
+    }
+}
+
+fn count(applied: &Applied, release: Option<u64>, begun: Instant) -> String {
     let changes = match applied.done() {
         1 => "1 change".to_owned(),
         n => format!("{n} changes"),
     };
+    let release = release.map_or_else(String::new, |n| format!(": release {n}"));
     format!(
-        "Deployed {changes} in {:.1} s.",
+        "Deployed {changes} in {:.1} s{release}.",
         begun.elapsed().as_secs_f64()
     )
 }
@@ -78,24 +108,8 @@ pub(crate) fn show(context: &Context, session: &Session, plan: &Plan, begun: Ins
     }
 }
 
-/// Applies, and turns anything but completeness into an error that says what is left.
-pub(crate) async fn carry_out(
-    context: &Context,
-    session: &Session,
-    plan: &Plan,
-    stop: &watch::Receiver<bool>,
-) -> Result<Applied, Error> {
-    let mut reporter = context.reporter();
-    let applied = apply(plan, &session.cloud, stop, &mut *reporter).await;
-    drop(reporter);
-    if applied.is_complete() {
-        Ok(applied)
-    } else {
-        Err(incomplete(&applied))
-    }
-}
-
-fn incomplete(applied: &Applied) -> Error {
+/// What is left of a plan that was not carried out whole.
+pub(crate) fn incomplete(applied: &Applied) -> Error {
     let (done, all) = (applied.done(), applied.outcomes.len());
     let failed: Vec<&ResourceId> = applied.failures().map(|(id, _)| id).collect();
     let left: Vec<&ResourceId> = applied
@@ -133,7 +147,8 @@ fn incomplete(applied: &Applied) -> Error {
 pub(crate) fn finish(
     context: &Context,
     session: &Session,
-    facts: &crate::names::Facts,
+    facts: &Facts,
+    release: Option<u64>,
     begun: Instant,
 ) -> Result<(), Error> {
     let Some(outputs) = outputs(session, facts) else {
@@ -145,6 +160,7 @@ pub(crate) fn finish(
         done["type"] = json!("deployed");
         done["seconds"] = json!(begun.elapsed().as_secs_f64());
         done["written"] = json!(written);
+        done["release"] = json!(release);
         context.say_json(done);
         return Ok(());
     }

@@ -5,20 +5,100 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::deploy::{carry_out, show};
-use super::session::{Session, guard, signals};
+use super::deploy::show;
+use super::run::Run;
+use super::session::{Session, guard};
 use super::{Context, diff};
 use crate::cli::Destroy;
 use crate::error::Error;
 use crate::names::Kind;
+use crate::plan::Plan;
 use crate::plan::guard::Consent;
 use crate::plan::render::kept_line;
 use crate::resource::Desired;
 
 pub(crate) async fn run(context: &Context, args: &Destroy) -> Result<ExitCode, Error> {
+    let session = Session::open_for_run(context).await?;
+    let mut run = Run::new(context, &session, "destroy", &args.locking, None);
+    let done = Box::pin(steps(context, args, &session, &mut run)).await;
+    run.end().await;
+    done
+}
+
+async fn steps(
+    context: &Context,
+    args: &Destroy,
+    session: &Session,
+    run: &mut Run<'_>,
+) -> Result<ExitCode, Error> {
     let begun = Instant::now();
-    let session = Session::open(context).await?;
-    let observed = session.observe().await?;
+    let plan = agreed(context, args, session, run, begun).await?;
+    if plan.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let asked = Instant::now();
+    let applied = run.apply(&plan).await?;
+    let seconds = asked.elapsed().as_secs_f64();
+    if context.global.json {
+        context.say_json(json!({
+            "type": "destroyed",
+            "version": 1,
+            "seconds": seconds,
+            "kept": plan.kept,
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    context.print(&format!(
+        "Destroyed {} {} in {seconds:.1} s.\n",
+        applied.done(),
+        if applied.done() == 1 {
+            "resource"
+        } else {
+            "resources"
+        },
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What goes, shown and agreed to; with the lock held unless there is nothing to do.
+async fn agreed(
+    context: &Context,
+    args: &Destroy,
+    session: &Session,
+    run: &mut Run<'_>,
+    begun: Instant,
+) -> Result<Plan, Error> {
+    let look = || async {
+        let observed = session.observe().await?;
+        Ok(session.plan(&nothing(args), &observed))
+    };
+    let mut plan = run.look(look).await?;
+    loop {
+        diff::notes(context, &plan);
+        if plan.is_empty() {
+            nothing_to_do(context, &plan);
+            return Ok(plan);
+        }
+        show(context, session, &plan, begun);
+        let mut consents = vec![Consent::DropConnections];
+        if args.delete_data {
+            consents.push(Consent::DeleteData);
+        }
+        guard(&plan, &consents)?;
+        confirm(context, session, plan.stack.as_str())?;
+        if run.hold().await? {
+            return Ok(plan);
+        }
+        let now = run.keeping(Box::pin(look())).await?;
+        if now.json() == plan.json() {
+            return Ok(now);
+        }
+        context.say("another run has changed the stack meanwhile; this is what would go now:");
+        plan = run.look_again(look).await?;
+    }
+}
+
+fn nothing(args: &Destroy) -> Desired {
     let mut nothing = Desired::default();
     if !args.delete_data {
         nothing.kept.insert(Kind::Table);
@@ -26,51 +106,21 @@ pub(crate) async fn run(context: &Context, args: &Destroy) -> Result<ExitCode, E
     if args.keep_logs {
         nothing.kept.insert(Kind::LogGroup);
     }
-    let plan = session.plan(&nothing, &observed);
-    diff::notes(context, &plan);
-    if plan.is_empty() {
-        if context.global.json {
-            context.say_json(plan.json());
-        } else {
-            context.print(&format!(
-                "Nothing to destroy: stack {} is not there.\n",
-                plan.stack
-            ));
-            for id in &plan.kept {
-                context.print(&format!("{}\n", kept_line(id, context.look)));
-            }
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    show(context, &session, &plan, begun);
-    let mut consents = vec![Consent::DropConnections];
-    if args.delete_data {
-        consents.push(Consent::DeleteData);
-    }
-    guard(&plan, &consents)?;
-    confirm(context, &session, plan.stack.as_str())?;
-    let asked = Instant::now();
-    let applied = carry_out(context, &session, &plan, &signals()).await?;
+    nothing
+}
+
+fn nothing_to_do(context: &Context, plan: &Plan) {
     if context.global.json {
-        context.say_json(json!({
-            "type": "destroyed",
-            "version": 1,
-            "seconds": asked.elapsed().as_secs_f64(),
-            "kept": plan.kept,
-        }));
-    } else {
-        let seconds = asked.elapsed().as_secs_f64();
-        context.print(&format!(
-            "Destroyed {} {} in {seconds:.1} s.\n",
-            applied.done(),
-            if applied.done() == 1 {
-                "resource"
-            } else {
-                "resources"
-            },
-        ));
+        context.say_json(plan.json());
+        return;
     }
-    Ok(ExitCode::SUCCESS)
+    context.print(&format!(
+        "Nothing to destroy: stack {} is not there.\n",
+        plan.stack
+    ));
+    for id in &plan.kept {
+        context.print(&format!("{}\n", kept_line(id, context.look)));
+    }
 }
 
 /// A yes is too quick for something that cannot be taken back: the stack's name is typed.

@@ -10,8 +10,9 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc, watch};
 
-use super::deploy::{carry_out, finish};
+use super::deploy::finish;
 use super::local::{self, Local};
+use super::run::Run;
 use super::session::{self, Session, folder, guard, signals};
 use super::{Context, diff};
 use words::{drain, goodbye, short, tell, welcome};
@@ -40,13 +41,13 @@ pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error
     let (cloud, local) = start(context, args, &loaded).await?;
     let mut happenings = cloud.watch();
     let stop = signals();
-    let session = Session::at(context, loaded, Some(local)).await?;
+    let session = Session::at(context, loaded, Some(local), true).await?;
     let facts = deploy(context, args, &session, &stop).await?;
     if context.can_draw {
         // Apart from the progress above it.
         context.say("");
     }
-    finish(context, &session, &facts, begun)?;
+    finish(context, &session, &facts, None, begun)?;
     let took = begun.elapsed().as_secs_f64();
     if context.global.json {
         let endpoint = session.local.as_ref().map(Local::endpoint);
@@ -151,7 +152,19 @@ async fn deploy(
     session: &Session,
     stop: &watch::Receiver<bool>,
 ) -> Result<Facts, Error> {
-    let plan = session.planned(context, &args.code).await?;
+    let mut run = Run::new(context, session, "dev", &args.locking, Some(stop.clone()));
+    let done = Box::pin(steps(context, args, session, &mut run)).await;
+    run.end().await;
+    done
+}
+
+async fn steps(
+    context: &Context,
+    args: &Dev,
+    session: &Session,
+    run: &mut Run<'_>,
+) -> Result<Facts, Error> {
+    let plan = run.look(|| session.planned(context, &args.code)).await?;
     diff::notes(context, &plan);
     guard(&plan, &[Consent::DropConnections])?;
     if plan.is_empty() {
@@ -160,7 +173,7 @@ async fn deploy(
     if context.global.verbose {
         context.say(&plan.text(context.look_err));
     }
-    Ok(carry_out(context, session, &plan, stop).await?.facts)
+    Ok(run.apply(&plan).await?.facts)
 }
 
 /// Prints what happens, and deploys again whenever a file changes, until a signal comes.
@@ -188,7 +201,7 @@ async fn watch_on(
             }
             Some(path) = changes.recv() => {
                 settle(&mut changes).await;
-                session = again(context, args, session, &path, &stop).await;
+                session = Box::pin(again(context, args, session, &path, &stop)).await;
             }
         }
     }
@@ -228,7 +241,7 @@ async fn again(
     };
     match deploy(context, args, &next, stop).await {
         Ok(facts) => {
-            if let Err(error) = finish(context, &next, &facts, begun) {
+            if let Err(error) = finish(context, &next, &facts, None, begun) {
                 context.fail(&error);
             }
             if !context.global.json {
@@ -250,7 +263,7 @@ async fn renewed(context: &Context, session: &Session) -> Result<Session, Error>
         endpoint: local.endpoint(),
         region: local.region().to_owned(),
     });
-    Session::at(context, loaded, local).await
+    Session::at(context, loaded, local, true).await
 }
 
 /// The stack file's folder, and wherever functions are built from.

@@ -7,14 +7,17 @@ pub mod deploy;
 pub mod destroy;
 pub mod dev;
 pub mod diff;
+pub mod history;
 pub mod init;
 pub mod outputs;
 pub mod status;
+pub mod unlock;
 pub mod validate;
 
 mod code;
 mod local;
 mod output;
+mod run;
 mod session;
 
 use std::io::{IsTerminal, Write};
@@ -76,9 +79,11 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
         Command::Init(args) => init::run(context, &args),
         Command::Validate(args) => validate::run(context, &args).await,
         Command::Diff(args) => diff::run(context, &args).await,
-        Command::Deploy(args) => deploy::run(context, &args).await,
+        Command::Deploy(args) => Box::pin(deploy::run(context, &args)).await,
         Command::Status(args) => status::run(context, &args).await,
-        Command::Destroy(args) => destroy::run(context, &args).await,
+        Command::Destroy(args) => Box::pin(destroy::run(context, &args)).await,
+        Command::History(args) => history::run(context, &args).await,
+        Command::Unlock => unlock::run(context).await,
         Command::Outputs(args) => outputs::run(context, &args).await,
         Command::Dev(args) => Box::pin(dev::run(context, &args)).await,
         Command::Connect(args) => connect::run(context, &args).await,

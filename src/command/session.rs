@@ -10,6 +10,7 @@ use crate::cli::Code;
 use crate::cloud::{Cloud, CloudError, Fault, Target};
 use crate::describe::{self, Address, Artifacts, Site};
 use crate::error::{Error, ErrorKind};
+use crate::ledger::{Ledger, Seen};
 use crate::observe::{Observed, observe};
 use crate::package::Arch;
 use crate::plan::guard::Consent;
@@ -24,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) site: Site,
     /// The ARN of who is signed in.
     pub(crate) caller: String,
+    /// The stack's lock, looked at before anything else, where that can be.
+    pub(crate) seen: Option<Seen>,
     /// Kept alive while it is used.
     pub(crate) local: Option<Local>,
 }
@@ -83,6 +86,15 @@ pub(crate) fn folder(file: &Path) -> PathBuf {
 impl Session {
     /// Loads the file and finds out where it is for: AWS, an endpoint, or the local cloud.
     pub(crate) async fn open(context: &Context) -> Result<Self, Error> {
+        Self::opened(context, false).await
+    }
+
+    /// As [`Session::open`], for a command that will want the lock or tells of it.
+    pub(crate) async fn open_for_run(context: &Context) -> Result<Self, Error> {
+        Self::opened(context, true).await
+    }
+
+    async fn opened(context: &Context, looks: bool) -> Result<Self, Error> {
         let loaded = load(context)?;
         let local = if context.global.local {
             let named = context.global.region.as_deref();
@@ -91,7 +103,7 @@ impl Session {
         } else {
             None
         };
-        Self::at(context, loaded, local).await
+        Self::at(context, loaded, local, looks).await
     }
 
     /// As [`Session::open`], for a file that is read and a local cloud that runs.
@@ -99,6 +111,7 @@ impl Session {
         context: &Context,
         loaded: Loaded,
         local: Option<Local>,
+        looks: bool,
     ) -> Result<Self, Error> {
         let global = &context.global;
         let target = match &local {
@@ -121,10 +134,17 @@ impl Session {
             },
         };
         let cloud = Cloud::open(&target).await.map_err(of_cloud)?;
-        let caller = cloud
-            .caller()
-            .await
-            .map_err(|error| of_first_call(error, &target))?;
+        let ledger = Ledger::new(&cloud, &loaded.stack.id());
+        // Who wants the lock will be told what is wrong with the ledger.
+        let look = async {
+            if looks {
+                ledger.look().await.ok()
+            } else {
+                None
+            }
+        };
+        let (caller, seen) = futures_util::join!(cloud.caller(), look);
+        let caller = caller.map_err(|error| of_first_call(error, &target))?;
         let address = match (&local, &target.endpoint) {
             (Some(local), _) => Address::Stage(websocket(&local.address())),
             (None, Some(endpoint)) => Address::Path(websocket(endpoint)),
@@ -148,6 +168,7 @@ impl Session {
             cloud,
             site,
             caller: caller.arn,
+            seen,
             local,
         };
         session.guard_account()?;

@@ -1,0 +1,484 @@
+//! One run of a stack under its lock: look, perhaps ask, apply, write down what came of it.
+//!
+//! The lock is taken while looking, which costs no time of its own; where a person is asked first, it is taken after the
+//! answer, so that nobody's lock waits for somebody's lunch. Either way a plan that another run may have
+//! overtaken is made anew.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use ulid::Ulid;
+
+use super::session::{Session, of_cloud, signals};
+use super::{Context, environment};
+use crate::apply::{Applied, Outcome, apply};
+use crate::cli::Locking;
+use crate::cloud::{CloudError, Fault};
+use crate::error::{Error, ErrorKind};
+use crate::ledger::{Claim, Entry, Holder, LEASE, Lease, Ledger, Lost, Record, Seen, TABLE, Tried};
+use crate::names::{Facts, Kind};
+use crate::plan::{Action, Plan};
+use crate::report::Reporter;
+
+/// What a run is called, and how it keeps apart from others.
+pub(crate) struct Run<'a> {
+    context: &'a Context,
+    session: &'a Session,
+    ledger: Option<Ledger>,
+    claim: Claim,
+    wait: Duration,
+    /// The lock as it was before the last look at the stack.
+    seen: Option<Seen>,
+    lease: Option<Lease>,
+    /// Whether a person is asked before anything is changed.
+    asks: bool,
+    stop: Option<watch::Receiver<bool>>,
+    begun: Instant,
+    /// What is written down at the end.
+    pub(crate) record: Option<Record>,
+}
+
+impl<'a> Run<'a> {
+    /// No call yet. `stop` is who hears signals already; else this run does from when it holds the lock.
+    pub(crate) fn new(
+        context: &'a Context,
+        session: &'a Session,
+        command: &str,
+        locking: &Locking,
+        stop: Option<watch::Receiver<bool>>,
+    ) -> Self {
+        let stack = session.loaded.stack.id();
+        Self {
+            context,
+            session,
+            ledger: (!locking.no_lock).then(|| Ledger::new(&session.cloud, &stack)),
+            claim: Claim {
+                run: Ulid::generate().to_string(),
+                who: session.caller.clone(),
+                place: place(),
+                command: command.to_owned(),
+                since: Timestamp::now().to_string(),
+            },
+            wait: locking.lock_wait,
+            seen: session.seen.clone(),
+            lease: None,
+            asks: !context.global.yes && !session.is_local(),
+            stop,
+            begun: Instant::now(),
+            record: None,
+        }
+    }
+
+    /// Whether a person is asked before anything is changed.
+    pub(crate) fn asks(&self) -> bool {
+        self.asks
+    }
+
+    /// Looks, holding the lock unless a person is asked first.
+    pub(crate) async fn look<T, F>(&mut self, look: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        if self.asks {
+            self.wait_until_free().await?;
+            return Box::pin(look()).await;
+        }
+        let Some(ledger) = self.ledger.clone() else {
+            return self.unless_stopped(Box::pin(look())).await;
+        };
+        let seen = self.seen.clone();
+        let claim = self.claim.clone();
+        let both = async {
+            let take = ledger.take(&claim, seen.as_ref(), None);
+            futures_util::join!(Box::pin(take), Box::pin(look()))
+        };
+        // A signal in between may leave the lock behind; it runs out by itself.
+        let (tried, looked) = self.unless_stopped(async { Ok(both.await) }).await?;
+        match tried {
+            Ok(Tried::Taken(lease)) => {
+                let undisturbed = lease.undisturbed;
+                self.lease = Some(*lease);
+                match looked {
+                    Ok(looked) if undisturbed => Ok(looked),
+                    Ok(_) => self.keeping(Box::pin(look())).await,
+                    Err(error) => Err(error),
+                }
+            }
+            Ok(Tried::Held(holder)) => {
+                // What is wrong with the stack itself need not wait for anybody.
+                looked?;
+                self.wait_for(holder).await?;
+                self.keeping(Box::pin(look())).await
+            }
+            Err(error) => {
+                looked?;
+                Err(of_ledger(error))
+            }
+        }
+    }
+
+    /// After a person has agreed to a plan: the lock, and whether the plan is still what they saw.
+    pub(crate) async fn hold(&mut self) -> Result<bool, Error> {
+        let (None, Some(ledger)) = (&self.lease, self.ledger.clone()) else {
+            return Ok(true);
+        };
+        let (claim, seen) = (self.claim.clone(), self.seen.clone());
+        let tried = self.unless_stopped(Box::pin(async {
+            let tried = ledger.take(&claim, seen.as_ref(), None).await;
+            tried.map_err(of_ledger)
+        }));
+        match tried.await? {
+            Tried::Taken(lease) => {
+                let undisturbed = lease.undisturbed;
+                self.lease = Some(*lease);
+                Ok(undisturbed)
+            }
+            Tried::Held(holder) => {
+                self.wait_for(holder).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// The plan is not what a person agreed to: lets the lock go, and looks anew before they are asked again.
+    pub(crate) async fn look_again<T, F>(&mut self, look: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        if let Some(lease) = self.lease.take() {
+            lease.release(None).await.map_err(of_ledger)?;
+        }
+        if let Some(ledger) = &self.ledger {
+            self.seen = ledger.look().await.ok();
+        }
+        Box::pin(self.look(look)).await
+    }
+
+    /// Does what must be done with the lock held.
+    pub(crate) async fn keeping<T>(
+        &mut self,
+        what: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let mut stop = self.stop();
+        let mut lease = self.lease.take();
+        let lost = async {
+            match &mut lease {
+                Some(lease) => lease.keep().await,
+                None => std::future::pending().await,
+            }
+        };
+        let done = tokio::select! {
+            done = what => done,
+            lost = lost => Err(of_lost(&lost)),
+            () = stopped(&mut stop) => Err(stopped_early()),
+        };
+        self.lease = lease;
+        done
+    }
+
+    /// Applies a plan while the lock is renewed. What is not complete is an error that says what is left.
+    pub(crate) async fn apply(&mut self, plan: &Plan) -> Result<Applied, Error> {
+        let mut reporter = self.context.reporter();
+        let (applied, lost) = self.apply_before(plan, &mut *reporter).await;
+        drop(reporter);
+        self.record = Some(self.record_of(plan, &applied));
+        match lost {
+            Some(lost) => Err(of_lost(&lost)),
+            None if applied.is_complete() => Ok(applied),
+            None => Err(super::deploy::incomplete(&applied)),
+        }
+    }
+
+    async fn apply_before(
+        &mut self,
+        plan: &Plan,
+        reporter: &mut dyn Reporter,
+    ) -> (Applied, Option<Lost>) {
+        let mut signal = self.stop();
+        let (halt, halted) = watch::channel(false);
+        let mut applying = Box::pin(apply(plan, &self.session.cloud, &halted, reporter));
+        let mut lost = None;
+        loop {
+            let (lease, is_lost) = (&mut self.lease, lost.is_some());
+            let keep = async {
+                match lease {
+                    Some(lease) if !is_lost => lease.keep().await,
+                    _ => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                applied = &mut applying => return (applied, lost),
+                why = keep => {
+                    lost = Some(why);
+                    halt.send_replace(true);
+                }
+                () = stopped(&mut signal), if !*halt.borrow() => {
+                    halt.send_replace(true);
+                }
+            }
+        }
+    }
+
+    /// The number of the release that this run makes, where a history is kept.
+    pub(crate) fn release(&self) -> Option<u64> {
+        self.lease.as_ref().map(Lease::next_release)
+    }
+
+    /// The number of the release that this run has made.
+    pub(crate) fn made(&self) -> Option<u64> {
+        self.record.as_ref().and_then(|record| record.release)
+    }
+
+    /// Lets the lock go and writes down what was done; whatever the run came to, this is its end.
+    pub(crate) async fn end(self) {
+        let Some(lease) = self.lease else { return };
+        match lease.release(self.record).await {
+            Ok(_) => {}
+            Err(error) => self.context.warn(&format!(
+                "warning: the lock is not let go: {error}\nhint: it runs out by itself in {} s",
+                LEASE.as_secs()
+            )),
+        }
+    }
+
+    fn record_of(&self, plan: &Plan, applied: &Applied) -> Record {
+        let outcome = match (applied.is_complete(), applied.stopped, applied.done()) {
+            (true, ..) => "done",
+            (_, true, _) => "stopped",
+            (_, _, 0) => "failed",
+            _ => "partly",
+        };
+        let complete =
+            applied.is_complete() && matches!(self.claim.command.as_str(), "deploy" | "dev");
+        Record {
+            seconds: rounded(self.begun.elapsed()),
+            release: self.release().filter(|_| complete),
+            changes: plan
+                .changes
+                .values()
+                .map(|change| entry(change, &applied.outcomes[&change.id]))
+                .collect(),
+            live: live(&applied.facts),
+            ..Record::of(&self.claim, outcome)
+        }
+    }
+
+    /// Before a person is asked, another run may as well end: what it does would have to be looked at again.
+    async fn wait_until_free(&mut self) -> Result<(), Error> {
+        let Some(ledger) = self.ledger.clone() else {
+            return Ok(());
+        };
+        let Some(holder) = self.seen.as_ref().and_then(Seen::holder) else {
+            return Ok(());
+        };
+        self.tell(holder);
+        let (run, wait) = (holder.claim.run.clone(), self.wait);
+        ledger
+            .wait_until_free(&run, wait)
+            .await
+            .map_err(of_ledger)?
+            .map_or(Ok(()), |holder| Err(self.locked(&holder)))
+    }
+
+    async fn wait_for(&mut self, holder: Holder) -> Result<(), Error> {
+        let Some(ledger) = self.ledger.clone() else {
+            return Ok(());
+        };
+        let (claim, most) = (self.claim.clone(), self.wait);
+        let context = self.context;
+        let waiting = async {
+            let told = |holder: &Holder| tell(context, holder);
+            let told: &dyn Fn(&Holder) = if most.is_zero() { &|_| {} } else { &told };
+            ledger
+                .wait(&claim, holder, most, told)
+                .await
+                .map_err(of_ledger)
+        };
+        match self.unless_stopped(Box::pin(waiting)).await? {
+            Ok(lease) => {
+                self.lease = Some(lease);
+                Ok(())
+            }
+            Err(holder) => Err(self.locked(&holder)),
+        }
+    }
+
+    fn tell(&self, holder: &Holder) {
+        tell(self.context, holder);
+    }
+
+    fn locked(&self, holder: &Holder) -> Error {
+        let stack = self.session.loaded.stack.id();
+        Error::refused(format!("stack {stack} is locked: {}", about(holder)))
+            .hint("wait for it with `--lock-wait 5m`")
+            .hint("if that run is dead, `msgai unlock` breaks its lock")
+            .details(serde_json::json!({ "holder": json(holder) }))
+    }
+
+    fn stop(&mut self) -> watch::Receiver<bool> {
+        self.stop.get_or_insert_with(signals).clone()
+    }
+
+    async fn unless_stopped<T>(
+        &mut self,
+        what: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let mut stop = self.stop();
+        tokio::select! {
+            done = what => done,
+            () = stopped(&mut stop) => Err(stopped_early()),
+        }
+    }
+}
+
+/// What callers reach: versions, deployments, and who may call what.
+fn live(facts: &Facts) -> BTreeMap<String, String> {
+    let is_live = |kind| matches!(kind, Kind::Alias | Kind::Deployment | Kind::Permission);
+    let live = facts.iter().filter(|(id, _)| is_live(id.kind));
+    live.map(|(id, at)| (id.to_string(), at.id.clone()))
+        .collect()
+}
+
+fn entry(change: &crate::plan::Change, outcome: &Outcome) -> Entry {
+    let fields = match &change.action {
+        Action::Update { because, .. } | Action::Replace { because } => {
+            because.iter().map(|d| d.field.clone()).collect()
+        }
+        Action::Create(_) | Action::Delete { .. } => Vec::new(),
+    };
+    let (word, took, error) = match outcome {
+        Outcome::Done { took } => ("done", *took, None),
+        Outcome::Failed(error) => ("failed", Duration::ZERO, Some(error.to_string())),
+        Outcome::Skipped { because } => (
+            "skipped",
+            Duration::ZERO,
+            Some(format!("because of {because}")),
+        ),
+        Outcome::NotStarted => ("not started", Duration::ZERO, None),
+    };
+    Entry {
+        id: change.id.to_string(),
+        action: change.action.word().to_owned(),
+        fields,
+        outcome: word.to_owned(),
+        seconds: rounded(took),
+        error: error.map(|text| text.chars().take(600).collect()),
+    }
+}
+
+/// Seconds, to the millisecond.
+fn rounded(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+/// Where a run runs: the pipeline's job where there is one, else the machine.
+pub(crate) fn place() -> String {
+    let github = || {
+        let parts = ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(environment);
+        let [Some(server), Some(repository), Some(id)] = parts else {
+            return None;
+        };
+        Some(format!("{server}/{repository}/actions/runs/{id}"))
+    };
+    github()
+        .or_else(|| environment("CI_JOB_URL"))
+        .or_else(|| environment("BUILD_URL"))
+        .unwrap_or_else(|| gethostname::gethostname().to_string_lossy().into_owned())
+}
+
+/// `deploy by alice on laptop since 2026-11-22T12:03:04Z`.
+pub(crate) fn about(holder: &Holder) -> String {
+    let Claim {
+        who,
+        place,
+        command,
+        since,
+        ..
+    } = &holder.claim;
+    format!(
+        "{command} by {} on {place} since {}",
+        short(who),
+        moment(since)
+    )
+}
+
+/// The last words of an ARN are what a person knows: `alice`, `Deployer/ci`.
+pub(crate) fn short(who: &str) -> &str {
+    let name = who.rsplit(':').next().unwrap_or(who);
+    name.split_once('/').map_or(name, |(_, rest)| rest)
+}
+
+/// To the second.
+pub(crate) fn moment(time: &str) -> String {
+    match time.parse::<Timestamp>() {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        Err(_) => time.to_owned(),
+    }
+}
+
+pub(crate) fn json(holder: &Holder) -> serde_json::Value {
+    let Claim {
+        run,
+        who,
+        place,
+        command,
+        since,
+    } = &holder.claim;
+    serde_json::json!({
+        "run": run, "who": who, "place": place, "command": command, "since": since,
+    })
+}
+
+fn tell(context: &Context, holder: &Holder) {
+    if context.global.json {
+        context.say_json(serde_json::json!({
+            "type": "waiting",
+            "version": 1,
+            "holder": json(holder),
+        }));
+    } else {
+        context.say(&format!("waiting for the lock: {}", about(holder)));
+    }
+}
+
+/// Returns when a stop is asked for; never when nobody can ask any more.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn stopped_early() -> Error {
+    Error::new(
+        ErrorKind::Stopped,
+        "stopped by a signal, nothing is changed",
+    )
+}
+
+fn of_lost(lost: &Lost) -> Error {
+    let why = match lost {
+        Lost::Broken => "somebody broke it or took it over".to_owned(),
+        Lost::Unrenewed(error) => format!("it could not be renewed: {error}"),
+    };
+    Error::new(
+        ErrorKind::Partly,
+        format!("the lock is lost, so nothing more was begun: {why}"),
+    )
+    .hint("see `msgai history`, then run the same command again; it goes on from what is there")
+}
+
+/// The ledger is no part of the stack, so a person who may not use it can still go on.
+pub(crate) fn of_ledger(error: CloudError) -> Error {
+    let fault = error.fault;
+    let shown = of_cloud(error);
+    match fault {
+        Fault::Denied | Fault::Invalid => shown.hint(format!(
+            "the lock and the history are in the table {TABLE}; `--no-lock` goes on without them"
+        )),
+        _ => shown,
+    }
+}
