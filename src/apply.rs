@@ -22,8 +22,8 @@ use crate::resource::{self, Work};
 /// Changes under way at once; the services' own limits are in `cloud/pace.rs`.
 const AT_ONCE: usize = 24;
 
-/// How long changes under way may go on after a signal.
-const GRACE: Duration = Duration::from_secs(4);
+/// How long changes under way may go on after a signal; letting go of the lock takes up to another second.
+const GRACE: Duration = Duration::from_millis(3500);
 
 /// What became of a plan. Half of it done is a result, not an error.
 #[derive(Debug)]

@@ -16,12 +16,17 @@ use super::session::{Session, of_cloud, signals};
 use super::{Context, environment};
 use crate::apply::{Applied, Outcome, apply};
 use crate::cli::Locking;
+use crate::cloud::wait::within;
 use crate::cloud::{CloudError, Fault};
 use crate::error::{Error, ErrorKind};
 use crate::ledger::{Claim, Entry, Holder, LEASE, Lease, Ledger, Lost, Record, Seen, TABLE, Tried};
 use crate::names::{Facts, Kind};
 use crate::plan::{Action, Plan};
 use crate::report::Reporter;
+
+/// How long letting go of the lock may take, and how long after a signal: a pipeline kills what lingers.
+const PATIENT: Duration = Duration::from_secs(30);
+const HURRIED: Duration = Duration::from_secs(1);
 
 /// What a run is called, and how it keeps apart from others.
 pub(crate) struct Run<'a> {
@@ -236,13 +241,17 @@ impl<'a> Run<'a> {
     /// Lets the lock go and writes down what was done; whatever the run came to, this is its end.
     pub(crate) async fn end(self) {
         let Some(lease) = self.lease else { return };
-        match lease.release(self.record).await {
-            Ok(_) => {}
-            Err(error) => self.context.warn(&format!(
-                "warning: the lock is not let go: {error}\nhint: it runs out by itself in {} s",
-                LEASE.as_secs()
-            )),
-        }
+        let is_stopped = self.stop.as_ref().is_some_and(|stop| *stop.borrow());
+        let most = if is_stopped { HURRIED } else { PATIENT };
+        let why = match within(most, lease.release(self.record)).await {
+            Some(Ok(_)) => return,
+            Some(Err(error)) => error.to_string(),
+            None => format!("no answer within {} s", most.as_secs()),
+        };
+        self.context.warn(&format!(
+            "warning: the lock is not let go: {why}\nhint: it runs out by itself in {} s",
+            LEASE.as_secs()
+        ));
     }
 
     fn record_of(&self, plan: &Plan, applied: &Applied) -> Record {

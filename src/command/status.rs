@@ -7,11 +7,13 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::output::outputs;
+use super::run::{about, json as holder_json};
 use super::session::Session;
 use crate::cli::Status;
 use crate::cloud::wait::pause;
 use crate::describe::Artifacts;
 use crate::error::Error;
+use crate::ledger::{Ledger, Lock, Seen};
 use crate::names::ResourceId;
 use crate::observe::Observed;
 use crate::plan::wrap::{COLUMNS, wrap};
@@ -29,7 +31,14 @@ pub(crate) async fn run(context: &Context, args: &Status) -> Result<ExitCode, Er
 }
 
 async fn once(context: &Context, session: &Session, watch: bool) -> Result<(), Error> {
-    let observed = session.observe().await?;
+    let ledger = Ledger::new(&session.cloud, &session.loaded.stack.id());
+    let (observed, seen) = futures_util::join!(Box::pin(session.observe()), ledger.look());
+    let observed = observed?;
+    // Who may not read the ledger may still see the stack.
+    let lock = match seen {
+        Ok(Seen::Lock(lock)) => lock,
+        _ => Lock::default(),
+    };
     // Whether the code is the newest is for `diff` to say, which builds it; here it is taken as it is.
     let mut desired = session.describe(&Artifacts::new());
     assume_code(&mut desired, &observed);
@@ -46,6 +55,8 @@ async fn once(context: &Context, session: &Session, watch: bool) -> Result<(), E
             "resources": resources,
             "outputs": outputs.as_ref().map(super::output::Outputs::json),
             "dangers": plan.json()["dangers"],
+            "newest_release": Some(lock.release).filter(|n| *n > 0),
+            "lock": lock.holder.as_ref().map(holder_json),
         }));
         return Ok(());
     }
@@ -54,7 +65,14 @@ async fn once(context: &Context, session: &Session, watch: bool) -> Result<(), E
         // Home, and clear what was there.
         out.push_str("\x1b[H\x1b[2J");
     }
-    out.push_str(&format!("{}\n\n", context.look.bold(&plan.heading())));
+    out.push_str(&format!(
+        "{}\n\n",
+        context.look.bold(&heading(&plan, &lock))
+    ));
+    if let Some(holder) = &lock.holder {
+        out.push_str(&wrap(&format!("locked: {}", about(holder)), COLUMNS));
+        out.push_str("\n\n");
+    }
     let width = rows
         .iter()
         .map(|row| row.id.to_string().chars().count())
@@ -76,6 +94,14 @@ async fn once(context: &Context, session: &Session, watch: bool) -> Result<(), E
         context.warn(&format!("warning: {danger}\nhint: {}", danger.hint()));
     }
     Ok(())
+}
+
+/// Where, and the newest release that was completed there.
+fn heading(plan: &Plan, lock: &Lock) -> String {
+    match lock.release {
+        0 => plan.heading(),
+        n => format!("{}, newest release {n}", plan.heading()),
+    }
 }
 
 /// How a resource stands.

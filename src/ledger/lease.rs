@@ -1,7 +1,8 @@
 //! The lock: a lease that its holder renews, and that runs out when its holder is dead.
 //!
 //! No two clocks are compared where it matters. Whoever waits takes a lock over once it has seen it unrenewed for a whole
-//! lease, by its own clock; only a lock that ran out longer ago than two clocks that AWS accepts can differ goes at once.
+//! lease, by its own clock. At once goes only the lock of a process of this machine that has ended, and one that ran out
+//! longer ago than two clocks that AWS accepts can differ.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::history::Record;
+use super::process;
 use super::table::is_missing;
 use super::{Claim, Holder, LOCK, Ledger, Lock, Seen, TABLE, number, text};
 use crate::cloud::wait::{pause, within};
@@ -26,6 +28,11 @@ const GLANCE: Duration = Duration::from_secs(2);
 
 /// AWS refuses a caller whose clock is five minutes off, so two callers' clocks are less than this apart.
 const CLOCKS: Duration = Duration::from_mins(10);
+
+/// The attributes of a lock that its holder brings and takes away.
+const OF_HOLDER: [&str; 8] = [
+    "run", "who", "place", "command", "since", "until", "process", "beat",
+];
 
 /// What a try to take the lock came to.
 pub enum Tried {
@@ -126,17 +133,18 @@ impl Ledger {
                     .condition_expression(free)
                     .update_expression(
                         "SET #run = :run, #who = :who, #place = :place, #command = :command, \
-                         #since = :since, #until = :until, #beat = :zero ADD #serial :one",
+                         #since = :since, #until = :until, #process = :process, #beat = :zero \
+                         ADD #serial :one",
                     )
-                    .set_expression_attribute_names(Some(names(&[
-                        "run", "who", "place", "command", "since", "until", "beat", "serial",
-                    ])))
+                    .set_expression_attribute_names(Some(names(&OF_HOLDER)))
+                    .expression_attribute_names("#serial", "serial")
                     .expression_attribute_values(":run", text(&claim.run))
                     .expression_attribute_values(":who", text(&claim.who))
                     .expression_attribute_values(":place", text(&claim.place))
                     .expression_attribute_values(":command", text(&claim.command))
                     .expression_attribute_values(":since", text(&claim.since))
                     .expression_attribute_values(":until", number(until()))
+                    .expression_attribute_values(":process", text(&process::own()))
                     .expression_attribute_values(":zero", number(0))
                     .expression_attribute_values(":one", number(1))
                     .return_values(ReturnValue::AllOld)
@@ -200,7 +208,7 @@ impl Ledger {
         let mut since = begun;
         tell(&holder);
         loop {
-            let dead = since.elapsed() >= LEASE || holder.ran_out_long_ago();
+            let dead = since.elapsed() >= LEASE || holder.is_certainly_dead();
             if !dead && begun.elapsed() >= most {
                 return Ok(Err(holder));
             }
@@ -240,7 +248,7 @@ impl Ledger {
                 Some((known, since)) if known == holder => *since,
                 _ => Instant::now(),
             };
-            if since.elapsed() >= LEASE || holder.ran_out_long_ago() {
+            if since.elapsed() >= LEASE || holder.is_certainly_dead() {
                 return Ok(None);
             }
             if begun.elapsed() >= most {
@@ -264,9 +272,8 @@ impl Ledger {
 
     /// The lock without its holder.
     fn freed(&self, run: &str, condition: &str, release: Option<u64>) -> TransactWriteItem {
-        let mut expression =
-            "REMOVE #run, #who, #place, #command, #since, #until, #beat".to_owned();
-        let mut all = vec!["run", "who", "place", "command", "since", "until", "beat"];
+        let mut expression = format!("REMOVE #{}", OF_HOLDER.join(", #"));
+        let mut all = OF_HOLDER.to_vec();
         let mut update = Update::builder()
             .table_name(TABLE)
             .set_key(Some(self.key(LOCK)))
@@ -311,8 +318,10 @@ impl Ledger {
 }
 
 impl Holder {
-    fn ran_out_long_ago(&self) -> bool {
-        self.until > 0 && self.until.saturating_add(millis(CLOCKS)) < now()
+    /// Nobody needs to watch for a lease that its holder is dead.
+    fn is_certainly_dead(&self) -> bool {
+        let ran_out = self.until > 0 && self.until.saturating_add(millis(CLOCKS)) < now();
+        ran_out || process::is_dead(&self.process)
     }
 }
 

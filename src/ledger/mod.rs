@@ -5,6 +5,7 @@
 
 mod history;
 mod lease;
+mod process;
 mod table;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -56,6 +57,8 @@ pub struct Holder {
     pub beat: u64,
     /// Milliseconds since the epoch, by the holder's clock.
     until: u64,
+    /// The process, where it can be told from another's.
+    process: String,
 }
 
 /// The state of a stack's lock.
@@ -140,6 +143,7 @@ impl Lock {
                     claim,
                     beat: number_of(item, "beat"),
                     until: number_of(item, "until"),
+                    process: text_of(item, "process"),
                 }
             }),
         }

@@ -109,6 +109,7 @@ impl Ledger {
                 },
                 beat: 0,
                 until: 0,
+                process: String::new(),
             }))
     }
 
