@@ -17,6 +17,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -79,7 +80,15 @@ impl Cloud {
     /// # Errors
     /// When no Region is named anywhere.
     pub async fn open(target: &Target) -> Result<Self, CloudError> {
-        let config = config(target).await;
+        Self::open_over(target, network(target)).await
+    }
+
+    /// As [`Cloud::open`], over a client of the caller's own, such as one that stays within the process.
+    ///
+    /// # Errors
+    /// When no Region is named anywhere.
+    pub async fn open_over(target: &Target, http: SharedHttpClient) -> Result<Self, CloudError> {
+        let config = config(target, http).await;
         let Some(region) = config.region().map(ToString::to_string) else {
             return Err(CloudError::no_region());
         };
@@ -258,8 +267,8 @@ impl Cloud {
     }
 }
 
-async fn config(target: &Target) -> SdkConfig {
-    let http = if target
+fn network(target: &Target) -> SharedHttpClient {
+    if target
         .endpoint
         .as_deref()
         .is_some_and(|e| e.starts_with("http://"))
@@ -272,7 +281,10 @@ async fn config(target: &Target) -> SdkConfig {
                 aws_smithy_http_client::tls::rustls_provider::CryptoMode::Ring,
             ))
             .build_https()
-    };
+    }
+}
+
+async fn config(target: &Target, http: SharedHttpClient) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .operation_attempt_timeout(Duration::from_mins(1))

@@ -1,8 +1,10 @@
 //! Waiting, and the only place that sleeps: pauses between retries, and polling until a condition holds.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+// The clock that pauses go by, also where a test turns it.
+use tokio::time::Instant;
 
 use super::{Cloud, CloudError, Fault};
 

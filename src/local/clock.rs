@@ -1,9 +1,10 @@
-//! The one clock of a local cloud: real, or turned by a test.
+//! The one clock of a local cloud: real, or turned by a test, or going with the runtime's.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Time since the Unix epoch, and waiting for it to pass.
 #[derive(Debug, Clone)]
@@ -13,6 +14,7 @@ pub struct Clock(Arc<Kind>);
 enum Kind {
     Real,
     Turned(watch::Sender<Duration>),
+    Paced { start: Duration, since: Instant },
 }
 
 impl Clock {
@@ -25,13 +27,20 @@ impl Clock {
         Self(Arc::new(Kind::Turned(watch::Sender::new(start))))
     }
 
+    /// `start` (since the epoch) now, and on from there as the runtime's timers see it: where a test has paused them,
+    /// time passes whenever everybody waits, and costs none.
+    pub fn paced(start: Duration) -> Self {
+        let since = Instant::now();
+        Self(Arc::new(Kind::Paced { start, since }))
+    }
+
     /// Moves a turned clock on and wakes who waits for a time that has come.
     ///
     /// # Panics
-    /// On a real clock.
+    /// On a clock that goes by itself.
     pub fn turn(&self, by: Duration) {
         match &*self.0 {
-            Kind::Real => panic!("a real clock turns by itself"),
+            Kind::Real | Kind::Paced { .. } => panic!("this clock goes by itself"),
             Kind::Turned(now) => now.send_modify(|now| *now += by),
         }
     }
@@ -47,6 +56,7 @@ impl Clock {
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default(),
             Kind::Turned(now) => *now.borrow(),
+            Kind::Paced { start, since } => *start + since.elapsed(),
         }
     }
 
@@ -61,7 +71,9 @@ impl Clock {
     )]
     pub async fn wait_until(&self, until: Duration) {
         match &*self.0 {
-            Kind::Real => tokio::time::sleep(until.saturating_sub(self.now())).await,
+            Kind::Real | Kind::Paced { .. } => {
+                tokio::time::sleep(until.saturating_sub(self.now())).await;
+            }
             Kind::Turned(now) => {
                 // The sender lives as long as this clock, so the wait cannot fail.
                 now.subscribe()

@@ -52,7 +52,7 @@ pub(super) async fn serve(
         .await
 }
 
-fn router(world: Arc<World>) -> Router {
+pub(super) fn router(world: Arc<World>) -> Router {
     let data = websocket::router(Arc::clone(&world)).merge(connections::router(Arc::clone(&world)));
     let edge = Edge {
         lambda: lambda::router(Arc::clone(&world)),
@@ -79,7 +79,7 @@ async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     }
 }
 
-async fn forward(router: &Router, request: Request) -> Response {
+pub(super) async fn forward(router: &Router, request: Request) -> Response {
     match router.clone().call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

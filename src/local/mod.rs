@@ -12,6 +12,7 @@ mod edge;
 mod events;
 pub(crate) mod iam;
 mod ids;
+pub mod inside;
 pub(crate) mod lambda;
 pub(crate) mod logs;
 mod pace;

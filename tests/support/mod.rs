@@ -3,20 +3,26 @@
 #![allow(dead_code, reason = "every test uses its own part of it")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+pub(crate) mod account;
+pub(crate) mod fate;
 pub(crate) mod foreign;
 pub(crate) mod inventory;
+pub(crate) mod line;
 pub(crate) mod proxy;
 pub(crate) mod sdk;
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use base64::Engine as _;
 use msgai::apply::{Applied, apply};
-use msgai::cloud::{Cloud, Target};
+use msgai::cloud::{Cloud, CloudError, Target};
 use msgai::describe::{self, Address, Artifacts, Site};
+use line::Line;
 use msgai::local::clock::Clock;
+use msgai::local::inside::Inside;
 use msgai::local::{Happening, LocalCloud, Options, Realism};
 use msgai::names::{Kind, Place, StackId};
 use msgai::observe::{Observed, observe};
@@ -62,6 +68,25 @@ pub(crate) struct Deployed {
     pub(crate) record: Record,
 }
 
+/// What a run is to bring about.
+#[derive(Debug, Clone)]
+pub(crate) struct Goal {
+    pub(crate) draft: Draft,
+    pub(crate) end: End,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum End {
+    Deployed,
+    Destroyed { delete_data: bool },
+}
+
+/// A run that was not refused at once.
+pub(crate) struct Ran {
+    pub(crate) plan: Plan,
+    pub(crate) applied: Applied,
+}
+
 /// One answered call.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -76,8 +101,34 @@ impl Call {
     }
 }
 
+/// Where a lab's cloud is.
+pub(crate) enum Local {
+    Served(LocalCloud),
+    /// In this process, without a socket.
+    Inside(Inside),
+}
+
+impl Local {
+    pub(crate) fn endpoint(&self) -> String {
+        match self {
+            Self::Served(cloud) => cloud.endpoint(),
+            Self::Inside(_) => INSIDE.to_owned(),
+        }
+    }
+
+    pub(crate) fn watch(&self) -> broadcast::Receiver<Happening> {
+        match self {
+            Self::Served(cloud) => cloud.watch(),
+            Self::Inside(cloud) => cloud.watch(),
+        }
+    }
+}
+
+/// What stands for an address where there is no socket.
+const INSIDE: &str = "http://127.0.0.1:0";
+
 pub(crate) struct Lab {
-    pub(crate) local: LocalCloud,
+    pub(crate) local: Local,
     pub(crate) cloud: Cloud,
     pub(crate) sdk: Sdk,
     pub(crate) place: Place,
@@ -103,9 +154,39 @@ impl Lab {
         Self {
             sdk: Sdk::at(&local.endpoint()),
             happenings: Mutex::new(local.watch()),
-            local,
+            local: Local::Served(local),
             cloud,
             place,
+        }
+    }
+
+    /// Without a socket, on the runtime's clock: where that is paused, waiting costs nothing.
+    pub(crate) async fn inside(realism: Realism) -> Self {
+        let inside = Inside::open(Options {
+            dir: None,
+            port: 0,
+            region: "us-east-1".to_owned(),
+            realism,
+            clock: Clock::paced(Duration::from_hours(500_000)),
+        });
+        let inside = inside.unwrap();
+        let cloud = cloud_over(&Line::to(&inside)).await;
+        // Its clients do not try again, and so are slower than everything that is waited for.
+        let slow = Line::to(&inside).slow(Duration::from_secs(6));
+        Self {
+            sdk: Sdk::over(INSIDE, slow.client()),
+            happenings: Mutex::new(inside.watch()),
+            place: cloud.caller().await.unwrap().place,
+            local: Local::Inside(inside),
+            cloud,
+        }
+    }
+
+    /// The cloud in this process.
+    pub(crate) fn within(&self) -> &Inside {
+        match &self.local {
+            Local::Inside(inside) => inside,
+            Local::Served(_) => panic!("this cloud has a socket"),
         }
     }
 
@@ -201,6 +282,26 @@ impl Lab {
         self.plan_of(&wanted, &nothing, &observed)
     }
 
+    /// A whole run of the command, through clients of its own and from the question who calls.
+    pub(crate) async fn pursue(&self, cloud: &Cloud, goal: &Goal) -> Result<Ran, CloudError> {
+        let place = cloud.caller().await?.place;
+        let wanted = self.wanted(&goal.draft);
+        let desired = match goal.end {
+            End::Deployed => wanted.desired,
+            End::Destroyed { delete_data } => {
+                let kept = (!delete_data).then_some(Kind::Table);
+                Desired {
+                    kept: kept.into_iter().collect(),
+                    ..Desired::default()
+                }
+            }
+        };
+        let observed = Box::pin(observe(cloud, &wanted.scope)).await?;
+        let plan = plan(&wanted.stack, &place, &desired, &observed);
+        let (applied, _) = carry_out(cloud, &plan).await;
+        Ok(Ran { plan, applied })
+    }
+
     pub(crate) async fn destroy(&self, draft: &Draft, delete_data: bool) -> Plan {
         let plan = self.plan_to_destroy(draft, delete_data).await;
         assert_complete(&carry_out(&self.cloud, &plan).await.0);
@@ -219,14 +320,22 @@ impl Lab {
     }
 }
 
-pub(crate) async fn cloud_at(endpoint: &str) -> Cloud {
-    let target = Target {
+fn target(endpoint: &str) -> Target {
+    Target {
         region: Some("us-east-1".to_owned()),
         endpoint: Some(endpoint.to_owned()),
         local: true,
         ..Target::default()
-    };
-    Cloud::open(&target).await.unwrap()
+    }
+}
+
+pub(crate) async fn cloud_at(endpoint: &str) -> Cloud {
+    Cloud::open(&target(endpoint)).await.unwrap()
+}
+
+pub(crate) async fn cloud_over(line: &Line) -> Cloud {
+    let target = target(INSIDE);
+    Cloud::open_over(&target, line.client()).await.unwrap()
 }
 
 /// Applies a plan as the commands do: never one that refuses itself for good.

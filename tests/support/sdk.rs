@@ -1,5 +1,6 @@
 //! Ordinary SDK clients of a local cloud: the hand that makes foreign objects, changes ours, and looks.
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -14,7 +15,7 @@ pub(crate) struct Sdk {
 
 /// No TLS, no retries, any key.
 macro_rules! client {
-    ($service:ident, $endpoint:expr) => {
+    ($service:ident, $endpoint:expr, $http:expr) => {
         $service::Client::from_conf(
             $service::Config::builder()
                 .behavior_version($service::config::BehaviorVersion::v2026_01_12())
@@ -24,7 +25,7 @@ macro_rules! client {
                     "key", "secret", None, None, "test",
                 ))
                 .retry_config($service::config::retry::RetryConfig::disabled())
-                .http_client(aws_smithy_http_client::Builder::new().build_http())
+                .http_client($http.clone())
                 .build(),
         )
     };
@@ -34,12 +35,18 @@ pub(crate) const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect"
 
 impl Sdk {
     pub(crate) fn at(endpoint: &str) -> Self {
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        Self::over(endpoint, http)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "as the clients take it")]
+    pub(crate) fn over(endpoint: &str, http: SharedHttpClient) -> Self {
         Self {
-            apigateway: client!(aws_sdk_apigatewayv2, endpoint),
-            lambda: client!(aws_sdk_lambda, endpoint),
-            dynamodb: client!(aws_sdk_dynamodb, endpoint),
-            iam: client!(aws_sdk_iam, endpoint),
-            logs: client!(aws_sdk_cloudwatchlogs, endpoint),
+            apigateway: client!(aws_sdk_apigatewayv2, endpoint, http),
+            lambda: client!(aws_sdk_lambda, endpoint, http),
+            dynamodb: client!(aws_sdk_dynamodb, endpoint, http),
+            iam: client!(aws_sdk_iam, endpoint, http),
+            logs: client!(aws_sdk_cloudwatchlogs, endpoint, http),
             endpoint: endpoint.to_owned(),
         }
     }
