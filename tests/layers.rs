@@ -26,7 +26,7 @@ const LAYERS: &[(&str, Use)] = &[
     ("command", Any),
     (
         "apply",
-        Only(&["plan", "resource", "cloud", "report", "names"]),
+        Only(&["plan", "resource", "ledger", "cloud", "report", "names"]),
     ),
     ("report", Only(&["names", "plan"])),
     ("plan", Only(&["resource", "names", "observe"])),

@@ -4,7 +4,6 @@
 //! answer, so that nobody's lock waits for somebody's lunch. Either way a plan that another run may have
 //! overtaken is made anew.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -14,15 +13,14 @@ use ulid::Ulid;
 
 use super::session::{Session, of_cloud, signals};
 use super::{Context, environment};
-use crate::apply::{Applied, Outcome, apply};
+use crate::apply::held::{apply_held, record};
+use crate::apply::{Applied, stopped};
 use crate::cli::Locking;
 use crate::cloud::wait::within;
 use crate::cloud::{CloudError, Fault};
 use crate::error::{Error, ErrorKind};
-use crate::ledger::{Claim, Entry, Holder, LEASE, Lease, Ledger, Lost, Record, Seen, TABLE, Tried};
-use crate::names::{Facts, Kind};
-use crate::plan::{Action, Plan};
-use crate::report::Reporter;
+use crate::ledger::{Claim, Holder, LEASE, Lease, Ledger, Lost, Record, Seen, TABLE, Tried};
+use crate::plan::Plan;
 
 /// How long letting go of the lock may take, and how long after a signal: a pipeline kills what lingers.
 const PATIENT: Duration = Duration::from_secs(30);
@@ -187,44 +185,24 @@ impl<'a> Run<'a> {
     /// Applies a plan while the lock is renewed. What is not complete is an error that says what is left.
     pub(crate) async fn apply(&mut self, plan: &Plan) -> Result<Applied, Error> {
         let mut reporter = self.context.reporter();
-        let (applied, lost) = self.apply_before(plan, &mut *reporter).await;
+        let stop = self.stop();
+        let cloud = &self.session.cloud;
+        let lease = self.lease.as_mut();
+        let (applied, lost) = apply_held(plan, cloud, lease, &stop, &mut *reporter).await;
         drop(reporter);
-        self.record = Some(self.record_of(plan, &applied));
+        let makes_release = matches!(self.claim.command.as_str(), "deploy" | "dev");
+        let release = self.release().filter(|_| makes_release);
+        self.record = Some(record(
+            &self.claim,
+            plan,
+            &applied,
+            release,
+            self.begun.elapsed(),
+        ));
         match lost {
             Some(lost) => Err(of_lost(&lost)),
             None if applied.is_complete() => Ok(applied),
             None => Err(super::deploy::incomplete(&applied)),
-        }
-    }
-
-    async fn apply_before(
-        &mut self,
-        plan: &Plan,
-        reporter: &mut dyn Reporter,
-    ) -> (Applied, Option<Lost>) {
-        let mut signal = self.stop();
-        let (halt, halted) = watch::channel(false);
-        let mut applying = Box::pin(apply(plan, &self.session.cloud, &halted, reporter));
-        let mut lost = None;
-        loop {
-            let (lease, is_lost) = (&mut self.lease, lost.is_some());
-            let keep = async {
-                match lease {
-                    Some(lease) if !is_lost => lease.keep().await,
-                    _ => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                applied = &mut applying => return (applied, lost),
-                why = keep => {
-                    lost = Some(why);
-                    halt.send_replace(true);
-                }
-                () = stopped(&mut signal), if !*halt.borrow() => {
-                    halt.send_replace(true);
-                }
-            }
         }
     }
 
@@ -252,28 +230,6 @@ impl<'a> Run<'a> {
             "warning: the lock is not let go: {why}\nhint: it runs out by itself in {} s",
             LEASE.as_secs()
         ));
-    }
-
-    fn record_of(&self, plan: &Plan, applied: &Applied) -> Record {
-        let outcome = match (applied.is_complete(), applied.stopped, applied.done()) {
-            (true, ..) => "done",
-            (_, true, _) => "stopped",
-            (_, _, 0) => "failed",
-            _ => "partly",
-        };
-        let complete =
-            applied.is_complete() && matches!(self.claim.command.as_str(), "deploy" | "dev");
-        Record {
-            seconds: rounded(self.begun.elapsed()),
-            release: self.release().filter(|_| complete),
-            changes: plan
-                .changes
-                .values()
-                .map(|change| entry(change, &applied.outcomes[&change.id]))
-                .collect(),
-            live: live(&applied.facts),
-            ..Record::of(&self.claim, outcome)
-        }
     }
 
     /// Before a person is asked, another run may as well end: what it does would have to be looked at again.
@@ -344,46 +300,6 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What callers reach: versions, deployments, and who may call what.
-fn live(facts: &Facts) -> BTreeMap<String, String> {
-    let is_live = |kind| matches!(kind, Kind::Alias | Kind::Deployment | Kind::Permission);
-    let live = facts.iter().filter(|(id, _)| is_live(id.kind));
-    live.map(|(id, at)| (id.to_string(), at.id.clone()))
-        .collect()
-}
-
-fn entry(change: &crate::plan::Change, outcome: &Outcome) -> Entry {
-    let fields = match &change.action {
-        Action::Update { because, .. } | Action::Replace { because } => {
-            because.iter().map(|d| d.field.clone()).collect()
-        }
-        Action::Create(_) | Action::Delete { .. } => Vec::new(),
-    };
-    let (word, took, error) = match outcome {
-        Outcome::Done { took } => ("done", *took, None),
-        Outcome::Failed(error) => ("failed", Duration::ZERO, Some(error.to_string())),
-        Outcome::Skipped { because } => (
-            "skipped",
-            Duration::ZERO,
-            Some(format!("because of {because}")),
-        ),
-        Outcome::NotStarted => ("not started", Duration::ZERO, None),
-    };
-    Entry {
-        id: change.id.to_string(),
-        action: change.action.word().to_owned(),
-        fields,
-        outcome: word.to_owned(),
-        seconds: rounded(took),
-        error: error.map(|text| text.chars().take(600).collect()),
-    }
-}
-
-/// Seconds, to the millisecond.
-fn rounded(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1000.0).round() / 1000.0
-}
-
 /// Where a run runs: the pipeline's job where there is one, else the machine.
 pub(crate) fn place() -> String {
     let github = || {
@@ -451,13 +367,6 @@ fn tell(context: &Context, holder: &Holder) {
         }));
     } else {
         context.say(&format!("waiting for the lock: {}", about(holder)));
-    }
-}
-
-/// Returns when a stop is asked for; never when nobody can ask any more.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

@@ -6,6 +6,7 @@
 pub(crate) mod account;
 pub(crate) mod fate;
 pub(crate) mod foreign;
+pub(crate) mod held;
 pub(crate) mod inventory;
 pub(crate) mod line;
 pub(crate) mod proxy;
@@ -17,10 +18,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
+use line::Line;
 use msgai::apply::{Applied, apply};
 use msgai::cloud::{Cloud, CloudError, Target};
 use msgai::describe::{self, Address, Artifacts, Site};
-use line::Line;
 use msgai::local::clock::Clock;
 use msgai::local::inside::Inside;
 use msgai::local::{Happening, LocalCloud, Options, Realism};
@@ -285,6 +286,18 @@ impl Lab {
     /// A whole run of the command, through clients of its own and from the question who calls.
     pub(crate) async fn pursue(&self, cloud: &Cloud, goal: &Goal) -> Result<Ran, CloudError> {
         let place = cloud.caller().await?.place;
+        let plan = self.planned(cloud, &place, goal).await?;
+        let (applied, _) = carry_out(cloud, &plan).await;
+        Ok(Ran { plan, applied })
+    }
+
+    /// What a run would do.
+    pub(crate) async fn planned(
+        &self,
+        cloud: &Cloud,
+        place: &Place,
+        goal: &Goal,
+    ) -> Result<Plan, CloudError> {
         let wanted = self.wanted(&goal.draft);
         let desired = match goal.end {
             End::Deployed => wanted.desired,
@@ -297,9 +310,7 @@ impl Lab {
             }
         };
         let observed = Box::pin(observe(cloud, &wanted.scope)).await?;
-        let plan = plan(&wanted.stack, &place, &desired, &observed);
-        let (applied, _) = carry_out(cloud, &plan).await;
-        Ok(Ran { plan, applied })
+        Ok(plan(&wanted.stack, place, &desired, &observed))
     }
 
     pub(crate) async fn destroy(&self, draft: &Draft, delete_data: bool) -> Plan {

@@ -3,6 +3,8 @@
 //! One task drives every request, so nothing here is shared or locked. A failure stops what waits for it and
 //! nothing else. Nothing is undone: the next deploy goes on from what it finds.
 
+pub mod held;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
@@ -145,7 +147,7 @@ pub async fn apply(
 }
 
 /// Returns when a stop is asked for; never when nobody can ask any more.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }
