@@ -11,6 +11,8 @@
 mod cloud;
 #[path = "cli/denied.rs"]
 mod denied;
+#[path = "cli/lock.rs"]
+mod lock;
 #[path = "cli/scratch.rs"]
 mod scratch;
 #[path = "cli/streams.rs"]

@@ -46,7 +46,10 @@ impl Scenario {
         lab.sdk.make_foreign("whole").await;
         if let Some(draft) = &self.from {
             let end = End::Deployed;
-            let goal = Goal { draft: draft.clone(), end };
+            let goal = Goal {
+                draft: draft.clone(),
+                end,
+            };
             finish(&lab, &goal).await;
         }
         rest().await;
@@ -81,7 +84,10 @@ impl Scenario {
         if passes {
             wrong.extend(match &ran {
                 Some(Ok(ran)) if ran.applied.is_complete() => None,
-                Some(Ok(ran)) => Some(format!("first: {:?}", ran.applied.failures().collect::<Vec<_>>())),
+                Some(Ok(ran)) => Some(format!(
+                    "first: {:?}",
+                    ran.applied.failures().collect::<Vec<_>>()
+                )),
                 Some(Err(error)) => Some(format!("first: {error}")),
                 None => Some("first: killed".to_owned()),
             });
@@ -89,8 +95,13 @@ impl Scenario {
         pause().await;
         let cloud = cloud_over(&Line::to(lab.within())).await;
         match lab.pursue(&cloud, &self.goal).await {
-            Ok(ran) if !ran.applied.is_complete() => wrong.push(format!("again: {:?}", ran.applied.failures().collect::<Vec<_>>())),
-            Ok(again) if passes && wrong.is_empty() && !again.plan.is_empty() => wrong.push(format!("left: {}", shown(&again.plan))),
+            Ok(ran) if !ran.applied.is_complete() => wrong.push(format!(
+                "again: {:?}",
+                ran.applied.failures().collect::<Vec<_>>()
+            )),
+            Ok(again) if passes && wrong.is_empty() && !again.plan.is_empty() => {
+                wrong.push(format!("left: {}", shown(&again.plan)))
+            }
             Ok(_) => {}
             Err(error) => wrong.push(format!("again: {error}")),
         }
@@ -156,7 +167,10 @@ async fn a_first_deploy() {
     let scenario = Scenario {
         name: "first deploy",
         from: None,
-        goal: Goal { draft: before(), end: End::Deployed },
+        goal: Goal {
+            draft: before(),
+            end: End::Deployed,
+        },
     };
     all(scenario).await;
 }

@@ -282,6 +282,37 @@ async fn losing_the_ledger_loses_the_lock_and_the_history_and_nothing_else() {
     assert!(plan.is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_run_that_loses_its_lock_begins_nothing_more() {
+    let lab = Lab::inside(Realism::AWS).await;
+    let ledger = begin(&lab).await;
+    let cloud = another(&lab).await;
+    let (alice, bob) = (claim("alice"), claim("bob"));
+    let goal = goal(128);
+    let run = Box::pin(run_held(&lab, &cloud, &goal, &alice, PATIENCE, &|_, _| {}));
+    let breaking = async {
+        // The new role is not known everywhere yet, so there is something left to begin.
+        sleep(Duration::from_secs(2)).await;
+        let holder = held_by(&ledger, &bob).await;
+        ledger.break_lock(&holder, &Record::of(&bob, "done")).await
+    };
+    let (ended, broken) = futures_util::join!(run, breaking);
+    assert!(broken.unwrap());
+    let Ended::Applied {
+        applied,
+        release,
+        held,
+        ..
+    } = ended.unwrap()
+    else {
+        panic!("alice had the lock");
+    };
+    assert!(applied.stopped && !applied.is_complete() && !held);
+    assert_eq!(release, None);
+    let ended = run_held(&lab, &cloud, &goal, &bob, PATIENCE, &|_, _| {}).await;
+    assert!(matches!(ended.unwrap(), Ended::Applied { held: true, .. }));
+}
+
 /// Numbers that are the same in every run.
 struct Dice(u64);
 

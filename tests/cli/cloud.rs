@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::scratch::{Ran, Scratch};
 
 /// What `dev` deploys for itself where a test deploys something else.
-const TINY: &str = "\
+pub(crate) const TINY: &str = "\
 name: tiny
 tables: {}
 functions:
@@ -17,14 +17,14 @@ api: { stage: s, routes: { say: talk } }
 ";
 
 /// `msgai dev` on a free port, once it is ready.
-struct Dev {
+pub(crate) struct Dev {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
     endpoint: String,
 }
 
 impl Dev {
-    fn start(scratch: &Scratch, words: &[&str]) -> Self {
+    pub(crate) fn start(scratch: &Scratch, words: &[&str]) -> Self {
         let words = [&["dev", "--port", "0", "--json"], words].concat();
         let mut child = scratch
             .msgai(&words)
@@ -49,7 +49,7 @@ impl Dev {
     }
 
     /// SIGINT, and its exit code.
-    fn end(mut self) -> Option<i32> {
+    pub(crate) fn end(mut self) -> Option<i32> {
         interrupt(&self.child);
         for line in self.lines.by_ref() {
             drop(line);
@@ -208,7 +208,7 @@ fn a_cloud_that_goes_away_leaves_a_part_that_the_next_deploy_completes() {
 }
 
 /// The shop without an index, which on AWS takes most of the time.
-fn without_index(scratch: &Scratch) {
+pub(crate) fn without_index(scratch: &Scratch) {
     let text = scratch.read("stack.yaml");
     scratch.write(
         "stack.yaml",
@@ -217,7 +217,10 @@ fn without_index(scratch: &Scratch) {
 }
 
 /// A deploy that waits for a new role, and what it has said until then.
-fn waiting(scratch: &Scratch, file: &str) -> (Child, BufReader<std::process::ChildStderr>) {
+pub(crate) fn waiting(
+    scratch: &Scratch,
+    file: &str,
+) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut command = scratch.msgai(&["deploy", "--local", "-f", file]);
     let mut child = command
         .stderr(Stdio::piped())

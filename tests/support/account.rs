@@ -79,7 +79,10 @@ pub(crate) async fn account(cloud: &Inside) -> Account {
 
 impl Reader<'_> {
     async fn apis(&mut self) {
-        for api in list(&self.rest("apigateway", "/v2/apis?maxResults=100").await, "items") {
+        for api in list(
+            &self.rest("apigateway", "/v2/apis?maxResults=100").await,
+            "items",
+        ) {
             let id = word(&api, "apiId");
             let name = format!("<{} of {}>", word(&api, "name"), api["tags"]["msgai:stack"]);
             self.names.insert(id.clone(), name);
@@ -247,7 +250,8 @@ impl Reader<'_> {
     ) -> String {
         sleep(REST).await;
         let scope = format!("key/20260101/us-east-1/{service}/aws4_request");
-        let signed = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        let signed =
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
         let request = request
             .header("host", "127.0.0.1:0")
             .header("authorization", signed);
@@ -297,7 +301,11 @@ fn between(text: &str, start: &str, end: &str) -> Vec<String> {
 fn lasting(xml: &str) -> String {
     let mut text = xml.to_owned();
     for element in ["CreateDate", "RoleId", "RequestId", "RoleLastUsed"] {
-        for value in between(&text.clone(), &format!("<{element}>"), &format!("</{element}>")) {
+        for value in between(
+            &text.clone(),
+            &format!("<{element}>"),
+            &format!("</{element}>"),
+        ) {
             text = text.replace(&format!("<{element}>{value}</{element}>"), "");
         }
     }

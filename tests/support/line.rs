@@ -153,7 +153,9 @@ impl Line {
         let mut response = HttpResponse::new(status, SdkBody::from(bytes.to_vec()));
         for (name, value) in &parts.headers {
             let value = value.to_str().unwrap().to_owned();
-            response.headers_mut().insert(name.as_str().to_owned(), value);
+            response
+                .headers_mut()
+                .insert(name.as_str().to_owned(), value);
         }
         response
     }
