@@ -18,6 +18,7 @@
 //! 4. [`plan`] compares and orders. It is pure: no clock, no call, no environment; same inputs, same bytes out.
 //! 5. [`apply`](mod@apply) walks the plan, as much at once as it allows, and tells a [`report`]er. It decides nothing and undoes
 //!    nothing: the next deploy goes on from what it finds.
+//! 6. [`release`] removes versions and deployments that nobody needs to go back to.
 //!
 //! [`ledger`] keeps two runs of one stack apart and remembers what runs did; it is never asked what exists.
 //!
@@ -44,6 +45,7 @@ pub mod names;
 pub mod observe;
 pub mod package;
 pub mod plan;
+pub mod release;
 pub mod report;
 pub mod resource;
 pub mod stack;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
+use serde::de::value::{Error as NoKind, StrDeserializer};
+use serde::de::{Error as _, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 
 /// The tag that marks an object as a stack's own; its value is the [`StackId`].
@@ -45,6 +48,7 @@ pub enum Kind {
     Table,
     RolePolicy,
     Function,
+    Version,
     Alias,
     Authorizer,
     Integration,
@@ -65,6 +69,7 @@ impl Kind {
             Self::Table => "table",
             Self::RolePolicy => "role-policy",
             Self::Function => "function",
+            Self::Version => "version",
             Self::Alias => "alias",
             Self::Authorizer => "authorizer",
             Self::Integration => "integration",
@@ -101,14 +106,52 @@ impl ResourceId {
 
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Log groups' names begin with a slash of their own.
-        write!(f, "{}/{}", self.kind, self.name.trim_start_matches('/'))
+        let name = match self.kind {
+            // Log groups' names begin with a slash of their own.
+            Kind::LogGroup => self.name.strip_prefix('/').unwrap_or(&self.name),
+            _ => &self.name,
+        };
+        write!(f, "{}/{name}", self.kind)
+    }
+}
+
+/// A text that is no `kind/name`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoResourceId(String);
+
+impl fmt::Display for NoResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no resource such as `route/$connect`", self.0)
+    }
+}
+
+impl std::error::Error for NoResourceId {}
+
+impl FromStr for ResourceId {
+    type Err = NoResourceId;
+
+    fn from_str(text: &str) -> Result<Self, NoResourceId> {
+        let refused = || NoResourceId(text.to_owned());
+        let (kind, name) = text.split_once('/').ok_or_else(refused)?;
+        let word: StrDeserializer<'_, NoKind> = kind.into_deserializer();
+        match (Kind::deserialize(word), name) {
+            (Err(_), _) | (_, "") => Err(refused()),
+            (Ok(Kind::LogGroup), name) => Ok(Self::new(Kind::LogGroup, format!("/{name}"))),
+            (Ok(kind), name) => Ok(Self::new(kind, name)),
+        }
     }
 }
 
 impl Serialize for ResourceId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ResourceId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 
@@ -190,5 +233,37 @@ impl Place {
             "arn:{}:apigateway:{}:lambda:path/2015-03-31/functions/{function_arn}/invocations",
             self.partition, self.region
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_is_written() {
+        for (kind, name) in [
+            (Kind::Api, "chat"),
+            (Kind::LogGroup, "/aws/lambda/chat-send"),
+            (Kind::RolePolicy, "chat-eu-west-1"),
+            (Kind::Route, "$connect"),
+            (Kind::Route, "/chat/join"),
+            (Kind::RouteResponse, "say"),
+            (Kind::Permission, "chat-send:(authorizer)"),
+        ] {
+            let id = ResourceId::new(kind, name);
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        assert_eq!(
+            ResourceId::new(Kind::LogGroup, "/aws/x").to_string(),
+            "log-group/aws/x"
+        );
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        for text in ["", "route", "route/", "routes/$connect", "/x", "Route/x"] {
+            assert!(text.parse::<ResourceId>().is_err(), "{text}");
+        }
     }
 }

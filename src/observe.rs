@@ -88,7 +88,7 @@ async fn functions(
     .await?;
     let parts = parts
         .into_iter()
-        .flat_map(|(alias, statements)| alias.into_iter().chain(statements));
+        .flat_map(|(served, statements)| served.into_iter().chain(statements));
     Ok(functions.into_iter().chain(parts).collect())
 }
 

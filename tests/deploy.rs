@@ -10,6 +10,8 @@ mod gone;
 mod lost;
 #[path = "deploy/refused.rs"]
 mod refused;
+#[path = "deploy/release.rs"]
+mod release;
 #[path = "deploy/slow.rs"]
 mod slow;
 #[path = "deploy/stopped.rs"]
@@ -115,10 +117,11 @@ async fn a_second_deploy_keeps_what_clients_hold_on_to() {
         .replace("burst: 10 }", "burst: 11 }");
     let deployed = lab.deploy(&Draft::from(changed.as_str())).await;
     let kinds: Vec<Kind> = deployed.plan.changes.keys().map(|id| id.kind).collect();
-    assert_eq!(kinds, [Kind::Function, Kind::Alias, Kind::Stage]);
+    let expected = [Kind::Function, Kind::Version, Kind::Alias, Kind::Stage];
+    assert_eq!(kinds, expected);
     let after = lab.observe(&wanted).await;
     for (id, found) in &before.objects {
-        if id.kind != Kind::Alias {
+        if !matches!(id.kind, Kind::Version | Kind::Alias) {
             assert_eq!(found.at, after.objects[id].at, "{id} is another object now");
         }
     }

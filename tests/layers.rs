@@ -31,6 +31,7 @@ const LAYERS: &[(&str, Use)] = &[
     ("report", Only(&["names", "plan"])),
     ("plan", Only(&["resource", "names", "observe"])),
     ("observe", Only(&["resource", "cloud", "names"])),
+    ("release", Only(&["resource", "cloud", "names"])),
     (
         "describe",
         Only(&["stack", "package", "resource", "names", "error"]),

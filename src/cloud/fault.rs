@@ -292,6 +292,7 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
     match code {
         "ResourceConflictException" | "ConflictException" if says("already exist") => Fault::Exists,
         "ConflictException" if says("referenced") => Fault::InUse,
+        "BadRequestException" if says("Active stages pointing") => Fault::InUse,
         "ConflictException" if says("try again later") => Fault::Busy,
         "InvalidParameterValueException"
             if says("cannot be assumed by Lambda")
@@ -440,6 +441,12 @@ mod tests {
                 "ConflictException",
                 "Cannot delete Integration because it is referenced by the following Routes with Ids: [a]",
                 409,
+                Fault::InUse,
+            ),
+            (
+                "BadRequestException",
+                "Active stages pointing to this deployment must be moved or deleted",
+                400,
                 Fault::InUse,
             ),
             (

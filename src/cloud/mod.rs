@@ -225,6 +225,22 @@ impl Cloud {
             .await
     }
 
+    /// One try, whatever comes of it: for what can as well be done another time.
+    pub(crate) async fn attempt<T, E, F, A>(
+        &self,
+        operation: &'static str,
+        subject: impl Display,
+        send: F,
+    ) -> Result<T, CloudError>
+    where
+        F: Fn() -> A,
+        A: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        self.repeat(operation, &subject.to_string(), |_| Fault::Other, send)
+            .await
+    }
+
     /// `seen_as` says as what sort of fault one is waited for.
     async fn repeat<T, E, F, A>(
         &self,

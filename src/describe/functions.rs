@@ -1,13 +1,14 @@
-//! Functions, their aliases, and the environment that is derived for them.
+//! Functions, their versions and aliases, and the environment that is derived for them.
 
 use std::collections::BTreeMap;
 
 use super::access::{Reach, reach};
 use super::{Describing, log_group};
 use crate::names::{Kind, ResourceId};
-use crate::resource::alias::Alias;
+use crate::resource::alias::{Alias, Serves};
 use crate::resource::function::Function;
 use crate::resource::text::{Text, Variable};
+use crate::resource::version::Version;
 use crate::resource::{Resource, api};
 use crate::stack::variables::{Late, Part, parts};
 use crate::stack::{Architecture, FunctionDef, IndexDef, KeyDef, Shipped};
@@ -23,10 +24,18 @@ impl Describing<'_> {
             let function = self.function(key, def);
             let ready = vec![ResourceId::new(Kind::RolePolicy, self.role_of(key).name)];
             let alias = Alias {
+                function: function.name.clone(),
+                serves: Serves::Newest,
+            };
+            let version = Version {
                 function: function.clone(),
                 ready,
             };
-            [Resource::Function(function), Resource::Alias(alias)]
+            [
+                Resource::Function(function),
+                Resource::Version(version),
+                Resource::Alias(alias),
+            ]
         };
         self.stack.functions.iter().flat_map(each).collect()
     }

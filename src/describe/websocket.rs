@@ -7,15 +7,17 @@ use serde_json::{Value, json};
 use super::Describing;
 use crate::names::{Facts, Kind, ResourceId};
 use crate::resource::Resource;
+use crate::resource::alias;
 use crate::resource::api::{self, Api};
 use crate::resource::authorizer::Authorizer;
-use crate::resource::deployment::Deployment;
+use crate::resource::deployment::{Deployment, Fresh, Serves};
 use crate::resource::integration::{self, Integration};
 use crate::resource::permission::{self, Permission};
 use crate::resource::route::Route;
 use crate::resource::route_response::RouteResponse;
 use crate::resource::stage::{AccessLog, Stage, Throttle};
 use crate::resource::text::{Text, digest};
+use crate::resource::version;
 use crate::stack::{AuthDef, RouteDef, RouteFull, ThrottleDef};
 
 const SELECT: &str = "$request.body.action";
@@ -69,14 +71,21 @@ impl Describing<'_> {
                 .keys()
                 .map(|key| ResourceId::new(Kind::RolePolicy, self.role_of(key).name)),
         );
+        for key in self.stack.functions.keys() {
+            // The switch comes last of all; an alias that is made serves nobody before the deployment.
+            let name = self.stack.function_name(key);
+            ready.extend([version::id(&name), alias::id(&name)]);
+        }
         ready.push(api::id(&self.id));
         ready.sort();
         ready.dedup();
         let holds = |id: &ResourceId| matches!(id.kind, Kind::Authorizer | Kind::Integration);
         let deployment = Deployment {
             stage: self.stack.api.stage.clone(),
-            digest: snapshot(&api, &of_snapshot),
-            holds: of_snapshot.iter().map(Resource::id).filter(holds).collect(),
+            serves: Serves::Fresh(Fresh {
+                digest: snapshot(&api, &of_snapshot),
+                holds: of_snapshot.iter().map(Resource::id).filter(holds).collect(),
+            }),
             ready,
         };
         let mut all = vec![Resource::Api(api), Resource::Stage(self.stage())];

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod guard;
 mod order;
 pub mod render;
+pub mod switch;
 #[cfg(test)]
 mod tests;
 pub mod wrap;
@@ -117,7 +118,7 @@ pub fn assume_code(desired: &mut Desired, observed: &Observed) {
     for resource in desired.resources.values_mut() {
         let function = match resource {
             Resource::Function(function) => function,
-            Resource::Alias(alias) => &mut alias.function,
+            Resource::Version(version) => &mut version.function,
             _ => continue,
         };
         let id = ResourceId::new(Kind::Function, &function.name);
@@ -136,14 +137,21 @@ pub fn plan(stack: &StackId, place: &Place, desired: &Desired, observed: &Observ
     let facts = observed.facts();
     let mut changes = BTreeMap::new();
     let mut unchanged = Vec::new();
+    // What is put in another's place has an id that nobody knows yet; kinds stand in the order of their needs.
+    let mut known = facts.clone();
     let is_foreign = |id| observed.objects.get(id).is_some_and(|found| !found.ours);
     for (id, resource) in &desired.resources {
         // Not ours to change, and not as it should be either: a danger says so.
         if is_foreign(id) {
             continue;
         }
-        match of_wanted(id, resource, observed, &facts) {
-            Some(action) => drop(changes.insert(id.clone(), action)),
+        match of_wanted(id, resource, observed, &known) {
+            Some(action) => {
+                if resource.is_renewed() {
+                    known.remove(id);
+                }
+                changes.insert(id.clone(), action);
+            }
             None => unchanged.push(id.clone()),
         }
     }

@@ -32,14 +32,14 @@ api:
 ";
 
 /// A stack file and the account in which it is deployed.
-struct World {
-    site: Site,
-    code: &'static str,
+pub(super) struct World {
+    pub(super) site: Site,
+    pub(super) code: &'static str,
     text: String,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let place = Place {
             partition: "aws".to_owned(),
             region: "eu-west-1".to_owned(),
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// What the cloud says once the stack is there.
-    fn observed(&self) -> Observed {
+    pub(super) fn observed(&self) -> Observed {
         let desired = self.desired();
         let facts: Facts = desired
             .resources
@@ -91,6 +91,7 @@ impl World {
             .map(|id| {
                 let physical = match id.kind {
                     Kind::Api => "a1b2c3".to_owned(),
+                    Kind::Version | Kind::Alias => "3".to_owned(),
                     Kind::Role => format!("arn:aws:iam::111122223333:role/{}", id.name),
                     _ => format!("{}-id", id.name),
                 };
@@ -119,7 +120,7 @@ impl World {
         }
     }
 
-    fn edited(mut self, from: &str, to: &str) -> Self {
+    pub(super) fn edited(mut self, from: &str, to: &str) -> Self {
         assert!(
             self.text.contains(from),
             "the edit finds nothing to edit: {from}"
@@ -128,7 +129,7 @@ impl World {
         self
     }
 
-    fn plan(&self, observed: &Observed) -> Plan {
+    pub(super) fn plan(&self, observed: &Observed) -> Plan {
         plan(
             &StackId::new("chat", ""),
             &self.site.place,
@@ -138,7 +139,7 @@ impl World {
     }
 }
 
-fn text(plan: &Plan) -> String {
+pub(super) fn text(plan: &Plan) -> String {
     plan.text(Look { colour: false })
 }
 
@@ -201,7 +202,7 @@ fn every_change_waits_for_what_it_needs_and_nothing_waits_for_itself() {
 }
 
 #[test]
-fn code_changes_touch_functions_and_aliases_only() {
+fn code_changes_touch_functions_their_versions_and_aliases_only() {
     let world = World::new();
     let observed = world.observed();
     let world = World {
@@ -210,12 +211,15 @@ fn code_changes_touch_functions_and_aliases_only() {
     };
     let plan = world.plan(&observed);
     let kinds: BTreeSet<Kind> = plan.changes.keys().map(|id| id.kind).collect();
-    assert_eq!(kinds, BTreeSet::from([Kind::Function, Kind::Alias]));
+    assert_eq!(
+        kinds,
+        BTreeSet::from([Kind::Function, Kind::Version, Kind::Alias])
+    );
     assert!(!plan.drops_connections());
 }
 
 #[test]
-fn a_new_memory_is_one_function_and_its_alias() {
+fn a_new_memory_is_one_function_its_version_and_its_alias() {
     let world = World::new();
     let observed = world.observed();
     let plan = world.edited("memory: 256", "memory: 512").plan(&observed);
@@ -224,10 +228,12 @@ fn a_new_memory_is_one_function_and_its_alias() {
 
       ~ function/chat-send
           memory: 256 → 512
-      ~ alias/chat-send
+      ~ version/chat-send
           release: 70a8a0ffbbf3cc2d → 35839ff7852e4b6c
+      ~ alias/chat-send
+          version: 3 → (known after apply)
 
-    Plan: 0 to add, 2 to change, 0 to destroy. Live connections: kept.
+    Plan: 0 to add, 3 to change, 0 to destroy. Live connections: kept.
     "#);
 }
 

@@ -15,17 +15,32 @@ use crate::names::{Facts, Kind, Physical, ResourceId};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deployment {
     pub stage: String,
-    /// Of everything that a snapshot holds, but for ids.
-    pub digest: String,
-    /// Whose ids a snapshot holds: one that is made again is not the one that is served.
-    pub holds: Vec<ResourceId>,
+    pub serves: Serves,
     /// All that must be there before traffic reaches it.
     pub ready: Vec<ResourceId>,
 }
 
+/// Which snapshot a stage is to serve.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Serves {
+    /// One of the routes as they will be.
+    Fresh(Fresh),
+    /// This one, which was taken before.
+    Pinned(String),
+}
+
+/// What a snapshot is going to hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fresh {
+    /// Of everything that a snapshot holds, but for ids.
+    pub digest: String,
+    /// Whose ids a snapshot holds: one that is made again is not the one that is served.
+    pub holds: Vec<ResourceId>,
+}
+
 const MARK: &str = "msgai ";
 
-impl Deployment {
+impl Fresh {
     /// # Errors
     /// The first of what it holds that has no id yet.
     fn snapshot(&self, facts: &Facts) -> Result<String, ResourceId> {
@@ -44,15 +59,32 @@ impl Deployment {
             snapshot.expect("a plan makes what a snapshot holds before it")
         )
     }
+}
+
+impl Deployment {
+    async fn serve(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
+        match &self.serves {
+            Serves::Fresh(fresh) => self.deploy(work, fresh).await,
+            Serves::Pinned(id) => {
+                self.bind(work, id).await?;
+                Ok(Physical::new(id))
+            }
+        }
+    }
 
     /// Binds the new snapshot to the stage in the same call; open connections stay.
-    async fn deploy(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
+    async fn deploy(&self, work: &Work<'_>, fresh: &Fresh) -> Result<Physical, CloudError> {
         let id = {
             let _turn = work.cloud.pace().api_write().await;
-            self.create_deployment(work).await?
+            self.create_deployment(work, fresh).await?
         };
         self.settled(work, &id).await?;
-        self.bind(work, &id).await?;
+        // `CreateDeployment` binds the stage that it names. That is AWS's word and not every emulator's deed, and a
+        // stage without a deployment refuses every connection, so it is looked at once.
+        let served = serving(work.cloud, work.api(), &self.stage).await?;
+        if served.as_deref() != Some(&id) {
+            self.bind(work, &id).await?;
+        }
         Ok(Physical::new(id))
     }
 
@@ -95,16 +127,7 @@ impl Deployment {
         .await
     }
 
-    /// `CreateDeployment` binds the stage that it names. That is AWS's word and not every emulator's deed, and a
-    /// stage without a deployment refuses every connection, so it is looked at once.
     async fn bind(&self, work: &Work<'_>, id: &str) -> Result<(), CloudError> {
-        if serving(work.cloud, work.api(), &self.stage)
-            .await?
-            .as_deref()
-            == Some(id)
-        {
-            return Ok(());
-        }
         let _turn = work.cloud.pace().api_write().await;
         work.cloud
             .call("UpdateStage", &self.stage, || {
@@ -115,7 +138,11 @@ impl Deployment {
             .map(drop)
     }
 
-    async fn create_deployment(&self, work: &Work<'_>) -> Result<String, CloudError> {
+    async fn create_deployment(
+        &self,
+        work: &Work<'_>,
+        fresh: &Fresh,
+    ) -> Result<String, CloudError> {
         let made = work
             .cloud
             .call_once("CreateDeployment", &self.stage, || {
@@ -124,7 +151,7 @@ impl Deployment {
                     .create_deployment()
                     .api_id(work.api())
                     .stage_name(&self.stage)
-                    .description(self.description(work))
+                    .description(fresh.description(work))
                     .send()
             })
             .await;
@@ -135,7 +162,7 @@ impl Deployment {
                 let all = snapshots(work.cloud, work.api()).await?;
                 let mine = all.into_iter().find(|one| {
                     one.deployment_id() == served.as_deref()
-                        && one.description() == Some(&self.description(work))
+                        && one.description() == Some(&fresh.description(work))
                 });
                 mine.and_then(|one| one.deployment_id).ok_or(error)
             }
@@ -146,6 +173,7 @@ impl Deployment {
 
 impl Managed for Deployment {
     const KIND: Kind = Kind::Deployment;
+    const RENEWED: bool = true;
 
     fn name(&self) -> String {
         self.stage.clone()
@@ -158,14 +186,17 @@ impl Managed for Deployment {
     }
 
     fn settings(&self, facts: &Facts) -> Value {
-        match self.snapshot(facts) {
-            Ok(snapshot) => json!({ "snapshot": snapshot }),
-            Err(id) => json!({ "snapshot": { PENDING: id.to_string() } }),
+        match &self.serves {
+            Serves::Fresh(fresh) => match fresh.snapshot(facts) {
+                Ok(snapshot) => json!({ "snapshot": snapshot }),
+                Err(id) => json!({ "snapshot": { PENDING: id.to_string() } }),
+            },
+            Serves::Pinned(id) => json!({ "deployment": id }),
         }
     }
 
     async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
-        self.deploy(work).await
+        self.serve(work).await
     }
 
     /// Deployments are immutable: another one takes its place.
@@ -175,7 +206,7 @@ impl Managed for Deployment {
         _: &Physical,
         _: &[Difference],
     ) -> Result<Physical, CloudError> {
-        self.deploy(work).await
+        self.serve(work).await
     }
 }
 
@@ -219,4 +250,22 @@ pub(crate) fn object(stage: &str, served: &str, all: &[DeploymentObject]) -> Fou
     let digest = description.and_then(|text| text.strip_prefix(MARK));
     let settings = json!({ "snapshot": digest });
     Found::ours(Kind::Deployment, stage, Physical::new(served), settings)
+}
+
+/// Whether a deployment was made by msgai.
+pub(crate) fn is_ours(deployment: &DeploymentObject) -> bool {
+    let description = deployment.description();
+    description.is_some_and(|text| text.starts_with(MARK))
+}
+
+/// Removes one old deployment; one that a stage serves is refused by AWS itself.
+pub(crate) async fn remove(cloud: &Cloud, api: &str, id: &str) -> Result<(), CloudError> {
+    let _turn = cloud.pace().api_write().await;
+    let done = cloud
+        .attempt("DeleteDeployment", id, || {
+            let delete = cloud.apigateway().delete_deployment().api_id(api);
+            delete.deployment_id(id).send()
+        })
+        .await;
+    done.map(drop)
 }

@@ -10,6 +10,7 @@ pub mod deployment;
 pub mod function;
 pub mod integration;
 pub mod log_group;
+pub mod past;
 pub mod permission;
 pub mod role;
 pub mod role_policy;
@@ -19,6 +20,7 @@ pub mod stage;
 pub mod table;
 pub mod tags;
 pub mod text;
+pub mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -129,6 +131,8 @@ pub(crate) trait Managed {
     const KIND: Kind;
     /// Settings that cannot be changed in place.
     const IMMUTABLE: &'static [&'static str] = &[];
+    /// A change puts another object in its place, and what needs its id has to wait for the new one.
+    const RENEWED: bool = false;
 
     fn name(&self) -> String;
     /// What must be there, or be changed, before this.
@@ -154,6 +158,7 @@ pub enum Resource {
     Table(table::Table),
     RolePolicy(role_policy::RolePolicy),
     Function(function::Function),
+    Version(version::Version),
     Alias(alias::Alias),
     Authorizer(authorizer::Authorizer),
     Integration(integration::Integration),
@@ -174,6 +179,7 @@ macro_rules! each {
             Resource::Table($inner) => $body,
             Resource::RolePolicy($inner) => $body,
             Resource::Function($inner) => $body,
+            Resource::Version($inner) => $body,
             Resource::Alias($inner) => $body,
             Resource::Authorizer($inner) => $body,
             Resource::Integration($inner) => $body,
@@ -188,6 +194,10 @@ macro_rules! each {
 
 fn kind_of<M: Managed>(_: &M) -> Kind {
     M::KIND
+}
+
+fn renewed_of<M: Managed>(_: &M) -> bool {
+    M::RENEWED
 }
 
 fn immutable_of<M: Managed>(_: &M) -> &'static [&'static str] {
@@ -211,6 +221,11 @@ impl Resource {
     pub fn is_immutable(&self, field: &str) -> bool {
         let head = field.split(['.', '[']).next().unwrap_or(field);
         each!(self, it => immutable_of(it).contains(&head))
+    }
+
+    /// Whether a change of it gives it another physical id.
+    pub fn is_renewed(&self) -> bool {
+        each!(self, it => renewed_of(it))
     }
 
     pub async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
@@ -243,8 +258,8 @@ pub async fn delete(id: &ResourceId, at: &Physical, work: &Work<'_>) -> Result<(
         Kind::RouteResponse => route_response::delete(work, at).await,
         Kind::Permission => permission::delete(work, id, at).await,
         Kind::Stage => stage::delete(work, at).await,
-        // A deployment goes with its stage; old ones are history that a stage can go back to.
-        Kind::Deployment => Ok(()),
+        // They go with their function or stage; old ones are history that traffic can go back to.
+        Kind::Version | Kind::Deployment => Ok(()),
     };
     match done {
         Err(error) if error.fault == crate::cloud::Fault::NotFound => Ok(()),
@@ -258,7 +273,7 @@ pub fn goes_with(id: &ResourceId, stack: &StackId) -> Option<ResourceId> {
         Kind::Authorizer | Kind::Integration | Kind::Route | Kind::Stage => Some(api::id(stack)),
         Kind::RouteResponse => Some(ResourceId::new(Kind::Route, &id.name)),
         Kind::Deployment => Some(ResourceId::new(Kind::Stage, &id.name)),
-        Kind::Alias => Some(ResourceId::new(Kind::Function, &id.name)),
+        Kind::Version | Kind::Alias => Some(ResourceId::new(Kind::Function, &id.name)),
         Kind::Permission => {
             let function = id.name.split_once(':').map_or(id.name.as_str(), |(f, _)| f);
             Some(ResourceId::new(Kind::Function, function))

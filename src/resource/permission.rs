@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::text::{Text, digest};
 use super::{Difference, Found, Managed, Work, found};
 use crate::cloud::{Cloud, CloudError, Fault};
-use crate::names::{Facts, Kind, LIVE, Physical, ResourceId, STATEMENT_MARK};
+use crate::names::{Facts, Kind, LIVE, Physical, Place, ResourceId, STATEMENT_MARK};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Permission {
@@ -36,6 +36,22 @@ fn statement_id(caller: &str, source: &str) -> String {
 }
 
 impl Permission {
+    /// What a route of a stage needs, in an API whose id is known.
+    pub fn of_route(place: &Place, api: &str, stage: &str, function: &str, route: &str) -> Self {
+        Self {
+            function: function.to_owned(),
+            caller: route.to_owned(),
+            source: Text::known(place.execute_api_arn(api, &format!("{stage}/{route}"))),
+            account: place.account.clone(),
+        }
+    }
+
+    /// The id that its statement has; `None` while that is not known yet.
+    pub fn statement(&self, facts: &Facts) -> Option<String> {
+        let source = self.source.resolve(facts).ok()?;
+        Some(statement_id(&self.caller, &source))
+    }
+
     async fn add(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
         let source = work.text(&self.source);
         let statement = statement_id(&self.caller, &source);
@@ -66,6 +82,7 @@ impl Permission {
 
 impl Managed for Permission {
     const KIND: Kind = Kind::Permission;
+    const RENEWED: bool = true;
 
     fn name(&self) -> String {
         id(&self.function, &self.caller).name

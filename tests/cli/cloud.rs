@@ -199,7 +199,7 @@ fn a_cloud_that_goes_away_leaves_a_part_that_the_next_deploy_completes() {
     assert_eq!(child.wait().unwrap().code(), Some(3), "{all}");
     assert!(all.contains("  ! function/shop-talk failed: "), "{all}");
     assert!(all.contains(" skipped: "), "{all}");
-    assert!(all.contains(" of 18 changes failed, "), "{all}");
+    assert!(all.contains(" of 20 changes failed, "), "{all}");
 
     let ran = scratch.run(&["deploy", "--local"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");

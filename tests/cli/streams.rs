@@ -35,10 +35,10 @@ fn data_goes_to_stdout_and_progress_to_stderr() {
         .lines()
         .filter_map(|line| line.strip_prefix("  + ")?.split("  ").next())
         .collect();
-    assert_eq!(done.len(), 18, "a line each: {}", ran.err);
+    assert_eq!(done.len(), 20, "a line each: {}", ran.err);
     assert!(done.contains("deployment/production"));
-    assert!(ran.err.contains("  18/18\n"), "{}", ran.err);
-    assert!(ran.err.contains("\nDeployed 18 changes in "), "{}", ran.err);
+    assert!(ran.err.contains("  20/20\n"), "{}", ran.err);
+    assert!(ran.err.contains("\nDeployed 20 changes in "), "{}", ran.err);
     let ran = scratch.run(&["diff", "--local", "--quiet"]);
     assert_eq!(ran.err, "");
 }
@@ -57,7 +57,7 @@ fn a_run_is_one_json_object_a_line_with_type_and_time() {
     );
     let of = |kind: &str| all.iter().filter(|o| o["type"] == kind).count();
     assert_eq!((of("plan"), of("begin"), of("deployed")), (1, 1, 1));
-    assert_eq!((of("started"), of("finished")), (18, 18));
+    assert_eq!((of("started"), of("finished")), (20, 20));
     assert_eq!(
         all.last().unwrap()["written"],
         serde_json::json!([".env.local"])

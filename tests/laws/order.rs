@@ -9,7 +9,7 @@ use msgai::resource::Resource;
 
 use crate::support::Deployed;
 
-/// Every kind of which objects can be counted; old deployments are history.
+/// Every kind of which objects can be counted; old versions and deployments are history.
 pub(crate) const KINDS: [Kind; 13] = [
     Kind::Api,
     Kind::Role,
@@ -124,33 +124,58 @@ fn must_precede(deployed: &Deployed, first: &ResourceId, second: &ResourceId) ->
         (false, false) => match (first.kind, second.kind) {
             (kind, Kind::Deployment) => {
                 of_snapshot.contains(&kind)
-                    || matches!(kind, Kind::Permission | Kind::RolePolicy | Kind::Stage)
+                    || matches!(
+                        kind,
+                        Kind::Permission | Kind::RolePolicy | Kind::Stage | Kind::Version
+                    )
+                    || (kind == Kind::Alias && !is_switch(deployed, first))
             }
-            (Kind::Function, Kind::Alias) => first.name == second.name,
-            (Kind::RolePolicy, Kind::Alias) => is_role_of(deployed, second, first),
-            (Kind::Alias, Kind::Permission) => second.name.starts_with(&format!("{}:", first.name)),
+            // Traffic moves when everything else is done, and the deployment is the last thing before it.
+            (_, Kind::Alias) if is_switch(deployed, second) => !is_switch(deployed, first),
+            (Kind::Function, Kind::Version) | (Kind::Version, Kind::Alias) => {
+                first.name == second.name
+            }
+            (Kind::RolePolicy, Kind::Version) => is_role_of(deployed, second, first),
+            (Kind::Alias, Kind::Permission) if !is_switch(deployed, first) => {
+                second.name.starts_with(&format!("{}:", first.name))
+            }
             (Kind::LogGroup, Kind::Function) => {
                 first.name == format!("/aws/lambda/{}", second.name)
             }
             _ => false,
         },
         // The snapshot must not hold a route that is going, and everything else goes once it serves no more.
-        (true, false) => second.kind == Kind::Deployment && of_routes.contains(&first.kind),
+        (true, false) => {
+            let (call, routes) = (is_call(deployed, first), of_routes.contains(&first.kind));
+            second.kind == Kind::Deployment && routes && call
+        }
         (false, true) => first.kind == Kind::Deployment && !of_routes.contains(&second.kind),
         (true, true) => false,
     }
 }
 
-/// Whether the alias's function runs as the role that this policy belongs to.
-fn is_role_of(deployed: &Deployed, alias: &ResourceId, policy: &ResourceId) -> bool {
+/// Whether it is removed by a call of its own, and not along with something else.
+fn is_call(deployed: &Deployed, id: &ResourceId) -> bool {
+    let change = &deployed.plan.changes[id];
+    matches!(change.action, Action::Delete { with: None, .. })
+}
+
+/// Whether this moves an alias that callers reach.
+fn is_switch(deployed: &Deployed, id: &ResourceId) -> bool {
+    let change = &deployed.plan.changes[id];
+    id.kind == Kind::Alias && matches!(change.action, Action::Update { .. })
+}
+
+/// Whether the version's function runs as the role that this policy belongs to.
+fn is_role_of(deployed: &Deployed, version: &ResourceId, policy: &ResourceId) -> bool {
     let (Action::Create(resource) | Action::Update { resource, .. }) =
-        &deployed.plan.changes[alias].action
+        &deployed.plan.changes[version].action
     else {
         return false;
     };
-    let Resource::Alias(alias) = resource.as_ref() else {
-        panic!("{alias} is no alias");
+    let Resource::Version(version) = resource.as_ref() else {
+        panic!("{version} is no version");
     };
-    let mut roles = alias.function.role.needs();
+    let mut roles = version.function.role.needs();
     roles.any(|role| role.name == policy.name)
 }

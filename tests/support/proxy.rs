@@ -16,6 +16,8 @@ pub(crate) enum Fate {
     RequestLost,
     /// An error inside the service, after which nothing is known.
     InternalError,
+    /// Whoever deploys may not call this.
+    Refused,
 }
 
 /// Which request is struck: the first that contains the text, after so many others.
@@ -92,6 +94,11 @@ async fn carry(client: TcpStream, upstream: &str, state: &Mutex<State>) {
         }
         if fate == Some(Fate::InternalError) {
             let text = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 2\r\n\r\n{}";
+            client.write_all(text).await.ok();
+            continue;
+        }
+        if fate == Some(Fate::Refused) {
+            let text = b"HTTP/1.1 403 Forbidden\r\nx-amzn-errortype: AccessDeniedException\r\ncontent-length: 2\r\n\r\n{}";
             client.write_all(text).await.ok();
             continue;
         }
