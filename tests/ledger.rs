@@ -20,7 +20,7 @@ use msgai::local::Realism;
 use msgai::names::StackId;
 use support::held::{Ended, claim, run_held};
 use support::line::Line;
-use support::{Draft, End, Goal, Lab, assert_complete, cloud_over};
+use support::{Draft, End, Lab, Wanted, assert_complete, cloud_over};
 use tokio::time::{Instant, sleep};
 
 const STACK: &str = "
@@ -34,13 +34,9 @@ api: { stage: live, routes: { say: talk } }
 
 const PATIENCE: Duration = Duration::from_secs(90);
 
-fn goal(memory: u32) -> Goal {
+fn wanted(lab: &Lab, memory: u32) -> Wanted {
     let text = STACK.replace("source: .,", &format!("source: ., memory: {memory},"));
-    let draft = Draft::from(text.as_str());
-    Goal {
-        draft,
-        end: End::Deployed,
-    }
+    lab.wanted(&Draft::from(text.as_str()))
 }
 
 fn stack() -> StackId {
@@ -250,7 +246,17 @@ async fn losing_the_ledger_loses_the_lock_and_the_history_and_nothing_else() {
     let cloud = another(&lab).await;
     let run = async |memory| {
         let claim = claim("alice");
-        let ended = run_held(&lab, &cloud, &goal(memory), &claim, PATIENCE, &|_, _| {}).await;
+        let wanted = wanted(&lab, memory);
+        let ended = run_held(
+            &lab,
+            &cloud,
+            &wanted,
+            End::Deployed,
+            &claim,
+            PATIENCE,
+            &|_, _| {},
+        );
+        let ended = ended.await;
         match ended.unwrap() {
             Ended::Applied {
                 plan,
@@ -288,15 +294,26 @@ async fn a_run_that_loses_its_lock_begins_nothing_more() {
     let ledger = begin(&lab).await;
     let cloud = another(&lab).await;
     let (alice, bob) = (claim("alice"), claim("bob"));
-    let goal = goal(128);
-    let run = Box::pin(run_held(&lab, &cloud, &goal, &alice, PATIENCE, &|_, _| {}));
+    let wanted = wanted(&lab, 128);
+    let run = |claim| {
+        run_held(
+            &lab,
+            &cloud,
+            &wanted,
+            End::Deployed,
+            claim,
+            PATIENCE,
+            &|_, _| {},
+        )
+    };
+    let alices = Box::pin(run(&alice));
     let breaking = async {
         // The new role is not known everywhere yet, so there is something left to begin.
         sleep(Duration::from_secs(2)).await;
         let holder = held_by(&ledger, &bob).await;
         ledger.break_lock(&holder, &Record::of(&bob, "done")).await
     };
-    let (ended, broken) = futures_util::join!(run, breaking);
+    let (ended, broken) = futures_util::join!(alices, breaking);
     assert!(broken.unwrap());
     let Ended::Applied {
         applied,
@@ -309,7 +326,7 @@ async fn a_run_that_loses_its_lock_begins_nothing_more() {
     };
     assert!(applied.stopped && !applied.is_complete() && !held);
     assert_eq!(release, None);
-    let ended = run_held(&lab, &cloud, &goal, &bob, PATIENCE, &|_, _| {}).await;
+    let ended = run(&bob).await;
     assert!(matches!(ended.unwrap(), Ended::Applied { held: true, .. }));
 }
 
@@ -352,9 +369,17 @@ async fn compete(writers: u64, seed: u64) {
                     inside.retain(|run| *run != claim.run);
                 }
             };
-            let goal = goal(memory);
+            let wanted = wanted(lab, memory);
             let patience = Duration::from_hours(1);
-            let running = run_held(lab, &cloud, &goal, &claim, patience, &entered);
+            let running = run_held(
+                lab,
+                &cloud,
+                &wanted,
+                End::Deployed,
+                &claim,
+                patience,
+                &entered,
+            );
             let ended = match death {
                 None => Some(Box::pin(running).await),
                 Some(death) => tokio::time::timeout(death, Box::pin(running)).await.ok(),
@@ -386,7 +411,17 @@ async fn compete(writers: u64, seed: u64) {
     let last = *order.borrow().last().unwrap();
     let claim = claim("last");
     let cloud = another(lab).await;
-    let ended = run_held(lab, &cloud, &goal(last), &claim, PATIENCE, &|_, _| {}).await;
+    let wanted = wanted(lab, last);
+    let ended = run_held(
+        lab,
+        &cloud,
+        &wanted,
+        End::Deployed,
+        &claim,
+        PATIENCE,
+        &|_, _| {},
+    )
+    .await;
     let Ended::Applied { plan, applied, .. } = ended.unwrap() else {
         panic!("nobody else is there");
     };
@@ -394,7 +429,7 @@ async fn compete(writers: u64, seed: u64) {
     // Unless the last was one that died, it left nothing to do.
     let all_lived = u64::try_from(numbers.len()).unwrap() == writers;
     assert!(!all_lived || plan.is_empty(), "{} left", plan.changes.len());
-    let again = lab.pursue(&cloud, &goal(last)).await.unwrap();
+    let again = lab.pursue(&cloud, &wanted, End::Deployed).await.unwrap();
     assert!(again.plan.is_empty());
 }
 

@@ -5,6 +5,7 @@
 
 mod account;
 pub mod fault;
+mod make;
 pub mod pace;
 pub mod wait;
 
@@ -204,9 +205,8 @@ impl Cloud {
             .await
     }
 
-    /// As [`Cloud::call`], for a call that makes a new thing each time: an answer that may have been lost is not
-    /// asked for again but returned as [`Fault::Ambiguous`], for the kind to look whether the thing is there.
-    pub(crate) async fn call_once<T, E, F, A>(
+    /// As [`Cloud::call`], but an answer that may have been lost is not asked for again: it is [`Fault::Ambiguous`].
+    async fn call_once<T, E, F, A>(
         &self,
         operation: &'static str,
         subject: impl Display,

@@ -43,32 +43,22 @@ impl Managed for Api {
 
     async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().api_write().await;
-        let made = work
-            .cloud
-            .call_once("CreateApi", &self.api_name, || {
-                work.cloud
-                    .apigateway()
-                    .create_api()
-                    .name(&self.api_name)
-                    .protocol_type(ProtocolType::Websocket)
-                    .route_selection_expression(&self.select)
-                    .set_description(Some(self.description.clone()).filter(|d| !d.is_empty()))
-                    .set_tags(Some(self.tags.clone().into_iter().collect()))
-                    .send()
-            })
-            .await;
-        match made {
-            Ok(api) => Ok(Physical::new(api.api_id().unwrap_or_default())),
-            Err(error) if error.fault == Fault::Ambiguous => {
-                // The API may be there although its answer was lost: it carries the mark if it is.
-                let mut mine = marked(work.cloud, work.stack).await?;
-                match (mine.pop(), mine.is_empty()) {
-                    (Some(api), true) => Ok(Physical::new(api.api_id().unwrap_or_default())),
-                    _ => Err(error),
-                }
-            }
-            Err(error) => Err(error),
-        }
+        let create = || async {
+            let create = work.cloud.apigateway().create_api();
+            let made = create
+                .name(&self.api_name)
+                .protocol_type(ProtocolType::Websocket)
+                .route_selection_expression(&self.select)
+                .set_description(Some(self.description.clone()).filter(|d| !d.is_empty()))
+                .set_tags(Some(self.tags.clone().into_iter().collect()))
+                .send()
+                .await?;
+            Ok(made.api_id.unwrap_or_default())
+        };
+        let look = || self.made(work);
+        let cloud = work.cloud;
+        let id = cloud.make("CreateApi", &self.api_name, create, look);
+        id.await.map(Physical::new)
     }
 
     async fn update(
@@ -99,6 +89,19 @@ impl Managed for Api {
             tag(work, &work.place.api_arn(&at.id), because, &self.tags).await?;
         }
         Ok(at.clone())
+    }
+}
+
+impl Api {
+    /// The API of a `CreateApi` whose answer was lost: it carries the mark if it is there.
+    async fn made(&self, work: &Work<'_>) -> Result<Option<String>, CloudError> {
+        let mut mine = marked(work.cloud, work.stack).await?;
+        if mine.len() > 1 {
+            let message = format!("{} APIs carry the mark of this stack", mine.len());
+            let error = CloudError::of("CreateApi", &self.api_name, Fault::Other, message);
+            return Err(error);
+        }
+        Ok(mine.pop().and_then(|api| api.api_id))
     }
 }
 

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use aws_sdk_apigatewayv2::types::{Authorizer as AuthorizerObject, AuthorizerType};
 
-use super::{Difference, Found, Managed, Work, api, integration, pages};
-use crate::cloud::{Cloud, CloudError, Fault};
+use super::{Difference, Found, Managed, Work, api, at_id, integration, pages};
+use crate::cloud::{Cloud, CloudError};
 use crate::names::{Facts, Kind, Physical, Place, ResourceId, StackId};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -38,29 +38,26 @@ impl Managed for Authorizer {
 
     async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().api_write().await;
-        let made = work
-            .cloud
-            .call_once("CreateAuthorizer", &self.name, || {
-                work.cloud
-                    .apigateway()
-                    .create_authorizer()
-                    .api_id(work.api())
-                    .name(&self.name)
-                    .authorizer_type(AuthorizerType::Request)
-                    .authorizer_uri(integration::uri(&self.place, &self.function))
-                    .set_identity_source(Some(self.identity.clone()))
-                    .send()
-            })
-            .await;
-        match made {
-            Ok(answer) => Ok(Physical::new(answer.authorizer_id().unwrap_or_default())),
-            Err(error) if error.fault == Fault::Ambiguous => {
-                let all = list(work.cloud, work.api()).await?;
-                let mine = all.into_iter().find(|found| found.id.name == self.name);
-                mine.map(|found| found.at).ok_or(error)
-            }
-            Err(error) => Err(error),
-        }
+        let create = || async {
+            let create = work.cloud.apigateway().create_authorizer();
+            let made = create
+                .api_id(work.api())
+                .name(&self.name)
+                .authorizer_type(AuthorizerType::Request)
+                .authorizer_uri(integration::uri(&self.place, &self.function))
+                .set_identity_source(Some(self.identity.clone()))
+                .send()
+                .await?;
+            Ok(Physical::new(made.authorizer_id.unwrap_or_default()))
+        };
+        let look = || async {
+            let all = list(work.cloud, work.api()).await?;
+            Ok(at_id(all, &ResourceId::new(Self::KIND, &self.name)))
+        };
+        let cloud = work.cloud;
+        cloud
+            .make("CreateAuthorizer", &self.name, create, look)
+            .await
     }
 
     async fn update(

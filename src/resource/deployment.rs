@@ -143,31 +143,29 @@ impl Deployment {
         work: &Work<'_>,
         fresh: &Fresh,
     ) -> Result<String, CloudError> {
-        let made = work
-            .cloud
-            .call_once("CreateDeployment", &self.stage, || {
-                work.cloud
-                    .apigateway()
-                    .create_deployment()
-                    .api_id(work.api())
-                    .stage_name(&self.stage)
-                    .description(fresh.description(work))
-                    .send()
-            })
-            .await;
-        match made {
-            Ok(answer) => Ok(answer.deployment_id().unwrap_or_default().to_owned()),
-            Err(error) if error.fault == Fault::Ambiguous => {
-                let served = serving(work.cloud, work.api(), &self.stage).await?;
-                let all = snapshots(work.cloud, work.api()).await?;
-                let mine = all.into_iter().find(|one| {
-                    one.deployment_id() == served.as_deref()
-                        && one.description() == Some(&fresh.description(work))
-                });
-                mine.and_then(|one| one.deployment_id).ok_or(error)
-            }
-            Err(error) => Err(error),
-        }
+        let description = fresh.description(work);
+        let create = || async {
+            let create = work.cloud.apigateway().create_deployment();
+            let made = create
+                .api_id(work.api())
+                .stage_name(&self.stage)
+                .description(&description)
+                .send()
+                .await?;
+            Ok(made.deployment_id.unwrap_or_default())
+        };
+        let look = || async {
+            let served = serving(work.cloud, work.api(), &self.stage).await?;
+            let all = snapshots(work.cloud, work.api()).await?;
+            let mine = all.into_iter().find(|one| {
+                one.deployment_id() == served.as_deref() && one.description() == Some(&description)
+            });
+            Ok(mine.and_then(|one| one.deployment_id))
+        };
+        let cloud = work.cloud;
+        cloud
+            .make("CreateDeployment", &self.stage, create, look)
+            .await
     }
 }
 

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use aws_sdk_apigatewayv2::types::{Integration as IntegrationObject, IntegrationType};
 
-use super::{Difference, Found, Managed, Work, api, pages};
-use crate::cloud::{Cloud, CloudError, Fault};
+use super::{Difference, Found, Managed, Work, api, at_id, pages};
+use crate::cloud::{Cloud, CloudError};
 use crate::names::{Facts, Kind, LIVE, Physical, Place, ResourceId, StackId};
 
 /// API Gateway's longest wait for a function, and its default, in milliseconds.
@@ -59,29 +59,26 @@ impl Managed for Integration {
     async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().api_write().await;
         let uri = uri(&self.place, &self.function);
-        let made = work
-            .cloud
-            .call_once("CreateIntegration", self.name(), || {
-                work.cloud
-                    .apigateway()
-                    .create_integration()
-                    .api_id(work.api())
-                    .integration_type(IntegrationType::AwsProxy)
-                    .integration_method("POST")
-                    .integration_uri(&uri)
-                    .timeout_in_millis(self.timeout)
-                    .send()
-            })
-            .await;
-        match made {
-            Ok(answer) => Ok(Physical::new(answer.integration_id().unwrap_or_default())),
-            Err(error) if error.fault == Fault::Ambiguous => {
-                let all = list(work.cloud, work.place, work.api()).await?;
-                let mine = all.into_iter().find(|found| found.id == self.id());
-                mine.map(|found| found.at).ok_or(error)
-            }
-            Err(error) => Err(error),
-        }
+        let create = || async {
+            let create = work.cloud.apigateway().create_integration();
+            let made = create
+                .api_id(work.api())
+                .integration_type(IntegrationType::AwsProxy)
+                .integration_method("POST")
+                .integration_uri(&uri)
+                .timeout_in_millis(self.timeout)
+                .send()
+                .await?;
+            Ok(Physical::new(made.integration_id.unwrap_or_default()))
+        };
+        let look = || async {
+            let all = list(work.cloud, work.place, work.api()).await?;
+            Ok(at_id(all, &self.id()))
+        };
+        let cloud = work.cloud;
+        cloud
+            .make("CreateIntegration", self.name(), create, look)
+            .await
     }
 
     async fn update(

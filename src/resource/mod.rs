@@ -126,6 +126,12 @@ impl Found {
     }
 }
 
+/// Where the one with this id is.
+pub(crate) fn at_id(all: Vec<Found>, id: &ResourceId) -> Option<Physical> {
+    let mine = all.into_iter().find(|found| found.id == *id);
+    mine.map(|found| found.at)
+}
+
 /// What every kind says of itself. `create`, `update` and `delete` do not read to decide.
 pub(crate) trait Managed {
     const KIND: Kind;

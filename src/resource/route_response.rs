@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Difference, Found, Managed, Work, pages};
+use super::{Difference, Found, Managed, Work, at_id, pages};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, Physical, ResourceId};
 
@@ -32,27 +32,26 @@ impl Managed for RouteResponse {
     async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().api_write().await;
         let route = work.id(&ResourceId::new(Kind::Route, &self.route_key));
-        let made = work
-            .cloud
-            .call_once("CreateRouteResponse", &self.route_key, || {
-                let create = work.cloud.apigateway().create_route_response();
-                create
-                    .api_id(work.api())
-                    .route_id(route)
-                    .route_response_key(KEY)
-                    .send()
-            })
-            .await;
-        match made {
-            Ok(answer) => Ok(physical(
-                route,
-                answer.route_response_id().unwrap_or_default(),
-            )),
-            Err(error) if matches!(error.fault, Fault::Ambiguous | Fault::Exists) => {
-                let all = list(work.cloud, work.api(), &self.route_key, route).await?;
-                all.into_iter().next().map(|found| found.at).ok_or(error)
-            }
-            Err(error) => Err(error),
+        let create = || async {
+            let create = work.cloud.apigateway().create_route_response();
+            let made = create
+                .api_id(work.api())
+                .route_id(route)
+                .route_response_key(KEY)
+                .send()
+                .await?;
+            let id = made.route_response_id.unwrap_or_default();
+            Ok(physical(route, &id))
+        };
+        let look = || async {
+            let all = list(work.cloud, work.api(), &self.route_key, route).await?;
+            Ok(at_id(all, &ResourceId::new(Self::KIND, &self.route_key)))
+        };
+        let cloud = work.cloud;
+        let made = cloud.make("CreateRouteResponse", &self.route_key, create, look);
+        match made.await {
+            Err(error) if error.fault == Fault::Exists => look().await?.ok_or(error),
+            made => made,
         }
     }
 

@@ -28,18 +28,38 @@ pub(crate) enum Fate {
 }
 
 impl Fate {
-    pub(crate) const ALL: [Self; 10] = [
+    /// What may become of any call.
+    const READS: [Self; 6] = [
         Self::KilledBefore,
-        Self::KilledAfter,
         Self::Refused,
         Self::Throttled,
         Self::BrokenBefore,
-        Self::BrokenAfter,
         Self::ResetBefore,
-        Self::ResetAfter,
         Self::TimedOut,
+    ];
+
+    /// Besides, of one that changes something: there it matters whether it was carried out.
+    const WRITES: [Self; 4] = [
+        Self::KilledAfter,
+        Self::BrokenAfter,
+        Self::ResetAfter,
         Self::Late,
     ];
+
+    /// Every fate of a call with this name.
+    pub(crate) fn of(call: &str) -> impl Iterator<Item = Self> {
+        let reads = [
+            "GET ",
+            "Action=Get",
+            "Action=List",
+            ".Get",
+            ".List",
+            ".Describe",
+        ];
+        let is_read = reads.iter().any(|verb| call.contains(verb));
+        let writes = if is_read { &[][..] } else { &Self::WRITES };
+        Self::READS.iter().chain(writes).copied()
+    }
 
     /// Whether the run that meets it is to get over it by itself.
     pub(crate) fn passes(self) -> bool {

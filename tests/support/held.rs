@@ -12,7 +12,7 @@ use msgai::report::record::Record as Events;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Goal, Lab};
+use super::{End, Lab, Wanted};
 
 /// How a run under the lock ended.
 pub(crate) enum Ended {
@@ -41,16 +41,17 @@ pub(crate) fn claim(name: &str) -> Claim {
 pub(crate) async fn run_held(
     lab: &Lab,
     cloud: &Cloud,
-    goal: &Goal,
+    wanted: &Wanted,
+    end: End,
     claim: &Claim,
     wait: Duration,
     inside: &dyn Fn(&Claim, bool),
 ) -> Result<Ended, CloudError> {
     let begun = Instant::now();
-    let ledger = Ledger::new(cloud, &lab.wanted(&goal.draft).stack);
+    let ledger = Ledger::new(cloud, &wanted.stack);
     let (caller, seen) = join!(cloud.caller(), ledger.look());
     let (place, seen) = (caller?.place, seen.ok());
-    let look = || Box::pin(lab.planned(cloud, &place, goal));
+    let look = || Box::pin(lab.planned(cloud, &place, wanted, end));
     let take = Box::pin(ledger.take(claim, seen.as_ref(), None));
     let (tried, looked) = join!(take, look());
     let (mut lease, plan) = match tried? {

@@ -190,8 +190,8 @@ fn name(request: &HttpRequest) -> String {
         return target.to_owned();
     }
     let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default());
-    if let Some(form) = body.strip_prefix("Action=") {
-        return form.chars().take(90).collect();
+    if body.starts_with("Action=") {
+        return body.chars().take(90).collect();
     }
     let path = request.uri().trim_start_matches("http://127.0.0.1:0");
     format!("{} {path}", request.method())

@@ -70,12 +70,6 @@ pub(crate) struct Deployed {
 }
 
 /// What a run is to bring about.
-#[derive(Debug, Clone)]
-pub(crate) struct Goal {
-    pub(crate) draft: Draft,
-    pub(crate) end: End,
-}
-
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum End {
     Deployed,
@@ -284,9 +278,14 @@ impl Lab {
     }
 
     /// A whole run of the command, through clients of its own and from the question who calls.
-    pub(crate) async fn pursue(&self, cloud: &Cloud, goal: &Goal) -> Result<Ran, CloudError> {
+    pub(crate) async fn pursue(
+        &self,
+        cloud: &Cloud,
+        wanted: &Wanted,
+        end: End,
+    ) -> Result<Ran, CloudError> {
         let place = cloud.caller().await?.place;
-        let plan = self.planned(cloud, &place, goal).await?;
+        let plan = self.planned(cloud, &place, wanted, end).await?;
         let (applied, _) = carry_out(cloud, &plan).await;
         Ok(Ran { plan, applied })
     }
@@ -296,21 +295,22 @@ impl Lab {
         &self,
         cloud: &Cloud,
         place: &Place,
-        goal: &Goal,
+        wanted: &Wanted,
+        end: End,
     ) -> Result<Plan, CloudError> {
-        let wanted = self.wanted(&goal.draft);
-        let desired = match goal.end {
-            End::Deployed => wanted.desired,
-            End::Destroyed { delete_data } => {
-                let kept = (!delete_data).then_some(Kind::Table);
-                Desired {
-                    kept: kept.into_iter().collect(),
-                    ..Desired::default()
-                }
-            }
+        let nothing = match end {
+            End::Destroyed { delete_data: false } => Desired {
+                kept: [Kind::Table].into(),
+                ..Desired::default()
+            },
+            End::Destroyed { delete_data: true } | End::Deployed => Desired::default(),
+        };
+        let desired = match end {
+            End::Deployed => &wanted.desired,
+            End::Destroyed { .. } => &nothing,
         };
         let observed = Box::pin(observe(cloud, &wanted.scope)).await?;
-        Ok(plan(&wanted.stack, place, &desired, &observed))
+        Ok(plan(&wanted.stack, place, desired, &observed))
     }
 
     pub(crate) async fn destroy(&self, draft: &Draft, delete_data: bool) -> Plan {
