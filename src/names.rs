@@ -209,10 +209,12 @@ impl Place {
     }
 
     pub fn api_arn(&self, api_id: &str) -> String {
-        format!(
-            "arn:{}:apigateway:{}::/apis/{api_id}",
-            self.partition, self.region
-        )
+        self.gateway_arn(&format!("/apis/{api_id}"))
+    }
+
+    /// What a path of API Gateway's own API is as a resource; the account is not part of it.
+    pub fn gateway_arn(&self, path: &str) -> String {
+        format!("arn:{}:apigateway:{}::{path}", self.partition, self.region)
     }
 
     pub fn stage_arn(&self, api_id: &str, stage: &str) -> String {

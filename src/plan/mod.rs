@@ -5,6 +5,7 @@
 
 pub mod diff;
 pub mod guard;
+pub mod needs;
 mod order;
 pub mod render;
 pub mod switch;

@@ -25,6 +25,7 @@ pub(crate) enum Fate {
 struct State {
     next: Option<(String, usize, Fate)>,
     struck: Option<String>,
+    seen: Vec<Vec<u8>>,
 }
 
 /// Dropping it cuts the line.
@@ -75,6 +76,13 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// Every request that came since the last time this was asked, head and body.
+    pub(crate) fn seen(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.state.lock().unwrap().seen)
+    }
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.serving.abort();
@@ -89,6 +97,7 @@ async fn carry(client: TcpStream, upstream: &str, state: &Mutex<State>) {
     let (mut client, mut server) = (BufReader::new(client), BufReader::new(server));
     while let Some(request) = message(&mut client).await {
         let fate = fate_of(&request, state);
+        state.lock().unwrap().seen.push(request.clone());
         if fate == Some(Fate::RequestLost) {
             return;
         }
