@@ -1,10 +1,11 @@
-//! The account's role for API Gateway's logs: one for all APIs of an account and Region, and not ours to change.
+//! What belongs to the account and not to a stack: API Gateway's role for logs, and limits.
 //!
-//! It is kept by version 1 of the API, on the same host and under the same signing name. One question of it is not
+//! The role is one for all APIs of an account and Region, and not ours to change. It is kept by version 1 of the API, on the same host and under the same signing name. One question of it is not
 //! worth that service's whole client, so version 2's asks: the path is changed before signing, the answer is read raw.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_sdk_iam::types::SummaryKeyType;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
@@ -14,7 +15,62 @@ use serde_json::Value;
 
 use super::{Cloud, CloudError};
 
+/// Lambda's limits for the account and Region, and what is used of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LambdaAccount {
+    /// Executions at once, of all functions together.
+    pub(crate) concurrency: i64,
+    /// What no function has reserved.
+    pub(crate) unreserved: i64,
+    /// Bytes of code.
+    pub(crate) storage: i64,
+    pub(crate) stored: i64,
+}
+
+/// How many roles the account has, and how many it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Roles {
+    pub(crate) there: i64,
+    pub(crate) quota: i64,
+}
+
 impl Cloud {
+    /// `None` when the answer lacks what was asked for.
+    pub(crate) async fn lambda_account(&self) -> Result<Option<LambdaAccount>, CloudError> {
+        let answer = self
+            .ask("GetAccountSettings", "Lambda's limits", || {
+                self.lambda().get_account_settings().send()
+            })
+            .await?;
+        let read = || {
+            let (limit, usage) = (answer.account_limit()?, answer.account_usage()?);
+            Some(LambdaAccount {
+                concurrency: limit.concurrent_executions().into(),
+                unreserved: limit.unreserved_concurrent_executions()?.into(),
+                storage: limit.total_code_size(),
+                stored: usage.total_code_size(),
+            })
+        };
+        Ok(read())
+    }
+
+    /// `None` when the answer lacks what was asked for.
+    pub(crate) async fn roles(&self) -> Result<Option<Roles>, CloudError> {
+        let answer = self
+            .ask("GetAccountSummary", "IAM's limits", || {
+                self.iam().get_account_summary().send()
+            })
+            .await?;
+        let number = |key: &SummaryKeyType| Some(i64::from(*answer.summary_map()?.get(key)?));
+        let read = || {
+            Some(Roles {
+                there: number(&SummaryKeyType::Roles)?,
+                quota: number(&SummaryKeyType::RolesQuota)?,
+            })
+        };
+        Ok(read())
+    }
+
     /// The ARN of the role with which API Gateway writes logs here; `None` when the account has none.
     pub(crate) async fn api_log_role(&self) -> Result<Option<String>, CloudError> {
         let body = Body::default();

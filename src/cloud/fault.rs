@@ -9,6 +9,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::denial::Denial;
+
 /// The sort of failure a call had; it alone decides about retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -157,6 +159,12 @@ impl CloudError {
         }
     }
 
+    /// Who may not do what on which object, where AWS says so.
+    pub fn denial(&self) -> Option<Denial> {
+        let denied = self.fault == Fault::Denied;
+        denied.then(|| Denial::parse(&self.message)).flatten()
+    }
+
     /// What a person can do about it; AWS's known riddles, translated.
     pub fn hint(&self) -> Option<String> {
         let text = &self.message;
@@ -178,9 +186,12 @@ impl CloudError {
                 "sign in (`aws sso login`, or set AWS_PROFILE), or use `--local` for the local cloud"
                     .to_owned(),
             ),
-            Fault::Denied => Some(format!(
-                "the caller may not call {}; ask for that permission, or use another `--profile`",
-                self.operation
+            Fault::Denied => Some(self.denial().map_or_else(
+                || format!(
+                    "the caller may not call {}; ask for that permission, or use another `--profile`",
+                    self.operation
+                ),
+                |denial| denial.hint(),
             )),
             Fault::Unreachable => {
                 Some("check the network, `--region` and `--endpoint-url`".to_owned())
@@ -203,11 +214,11 @@ impl CloudError {
 
 impl fmt::Display for CloudError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {}: {}",
-            self.operation, self.subject, self.message
-        )?;
+        write!(f, "{} of {}: ", self.operation, self.subject)?;
+        match self.denial() {
+            Some(denial) => write!(f, "{denial}")?,
+            None => f.write_str(&self.message)?,
+        }
         match (&self.code, &self.request_id) {
             (Some(code), Some(id)) => write!(f, " ({code}, request {id})"),
             (Some(code), None) if *code != self.message => write!(f, " ({code})"),

@@ -3,10 +3,12 @@
 //! In: a target and credentials. Out: answers, or a [`CloudError`] that says what, of which, why.
 //! Never: a decision about resources, a line of output.
 
-mod account;
+pub(crate) mod account;
+pub mod denial;
 pub mod fault;
 mod make;
 pub mod pace;
+pub mod simulate;
 pub mod wait;
 
 use std::fmt::Display;

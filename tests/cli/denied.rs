@@ -40,7 +40,7 @@ fn answer(stream: TcpStream, status: &str, identity: &str) {
                     is not authorized to perform: iam:GetRole</Message></Error></ErrorResponse>";
         ("403 Forbidden", "text/xml", text)
     } else {
-        let text = r#"{"__type":"AccessDeniedException","message":"User: someone is not authorized to perform this"}"#;
+        let text = r#"{"__type":"AccessDeniedException","message":"User: someone is not authorized to perform: any:Call on resource: all"}"#;
         ("403 Forbidden", "application/x-amz-json-1.1", text)
     };
     let response = format!(
@@ -89,11 +89,11 @@ fn a_denied_call_names_the_permission_that_is_missing() {
     );
     let ran = diff("denied", &endpoint);
     assert_eq!(ran.code, Some(4), "{ran:?}");
-    assert!(ran.err.contains("is not authorized to perform"), "{ran:?}");
     assert!(
-        ran.err.contains("\nhint: the caller may not call "),
-        "{ran:?}"
+        ran.err.contains("someone may not call "),
+        "AWS's sentence is translated: {ran:?}"
     );
+    assert!(ran.err.contains("\nhint: add "), "{ran:?}");
     assert_eq!(ran.err.matches("error:").count(), 1, "one error: {ran:?}");
     assert_eq!(ran.out, "");
 }
