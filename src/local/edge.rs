@@ -231,7 +231,10 @@ impl Edge {
             Service::Logs => logs::answer(world, operation, body),
             Service::Tagging => tagging::answer(world, operation, body).await,
             Service::Iam => iam::answer(world, operation, &call.parameters),
-            Service::Sts => sts::answer(world, operation, &call.parameters),
+            Service::Sts => {
+                let key = service::key(&call.headers);
+                sts::answer(world, operation, &call.parameters, key)
+            }
             // Its body is `Whole`, so it was forwarded.
             Service::Lambda => Ok(Reply::empty(404)),
         }

@@ -54,6 +54,9 @@ use websocket::Sockets;
 /// The account of everything local.
 pub const ACCOUNT: &str = "000000000000";
 
+/// Whoever calls, but for a role's session.
+pub(crate) const CALLER: &str = "arn:aws:iam::000000000000:user/local";
+
 /// How a local cloud is to be.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -232,6 +235,7 @@ pub(crate) struct World {
     pub(crate) dynamodb: Dynamo,
     pub(crate) lambda: Lambda,
     pub(crate) sockets: Sockets,
+    pub(crate) sts: sts::Sts,
 }
 
 impl World {
@@ -246,6 +250,7 @@ impl World {
             dynamodb: Dynamo::open(&store, &options.clock)?,
             lambda: Lambda::open(&store)?,
             sockets: Sockets::default(),
+            sts: sts::Sts::default(),
             clock: options.clock,
             realism: options.realism,
             region: options.region,

@@ -188,6 +188,7 @@ pub(super) fn lambda_operation(method: &Method, path: &str) -> String {
         ("GET", ["functions", _, "concurrency"]) => "GetFunctionConcurrency",
         ("DELETE", ["functions", _, "concurrency"]) => "DeleteFunctionConcurrency",
         ("POST", ["functions", _, "invocations"]) => "Invoke",
+        ("GET", ["account-settings"]) => "GetAccountSettings",
         ("POST", ["tags", ..]) => "TagResource",
         ("GET", ["tags", ..]) => "ListTags",
         ("DELETE", ["tags", ..]) => "UntagResource",
@@ -206,13 +207,22 @@ fn is_dated(path: &str) -> bool {
             .all(|(i, b)| matches!(i, 4 | 7) == (*b == b'-') && (*b == b'-' || b.is_ascii_digit()))
 }
 
-/// The service in `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
-fn scope(headers: &HeaderMap) -> Option<&str> {
-    let credential = text(headers, "authorization")
+/// The key that a request is signed with.
+pub(super) fn key(headers: &HeaderMap) -> &str {
+    let credential = credential(headers).unwrap_or_default();
+    credential.split('/').next().unwrap_or_default()
+}
+
+fn credential(headers: &HeaderMap) -> Option<&str> {
+    text(headers, "authorization")
         .strip_prefix("AWS4-HMAC-SHA256")?
         .split([' ', ','])
-        .find_map(|part| part.strip_prefix("Credential="))?;
-    let mut parts = credential.rsplit('/');
+        .find_map(|part| part.strip_prefix("Credential="))
+}
+
+/// The service in `Credential=KEY/DATE/REGION/SERVICE/aws4_request`.
+fn scope(headers: &HeaderMap) -> Option<&str> {
+    let mut parts = credential(headers)?.rsplit('/');
     if parts.next() != Some("aws4_request") {
         return None;
     }

@@ -1,24 +1,30 @@
-//! STS: who calls, and the sessions of roles (query protocol). Any key is the account's one user.
+//! STS: who calls, and the sessions of roles (query protocol). Any key but a session's is the account's one user.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::refusal::Refusal;
 use super::wire::{self, Reply};
-use super::{ACCOUNT, World};
+use super::{ACCOUNT, CALLER, World, locked};
 
 const SESSION: Duration = Duration::from_hours(1);
+
+/// The sessions that were given out: key → the session's ARN. They end with the process, as sessions do.
+#[derive(Debug, Default)]
+pub(crate) struct Sts(Mutex<BTreeMap<String, String>>);
 
 pub(crate) fn answer(
     world: &World,
     operation: &str,
     parameters: &BTreeMap<String, String>,
+    key: &str,
 ) -> Result<Reply, Refusal> {
     match operation {
         "GetCallerIdentity" => Ok(Reply::ok(json!({
-            "Arn": format!("arn:aws:iam::{ACCOUNT}:user/local"),
+            "Arn": locked(&world.sts.0).get(key).map_or(CALLER, String::as_str),
             "UserId": "AIDALOCALLOCALLOCALXX",
             "Account": ACCOUNT,
         }))),
@@ -40,21 +46,30 @@ fn assume(world: &World, parameters: &BTreeMap<String, String>) -> Result<Reply,
     }
     if !world.iam.has_role(role) {
         let message = format!(
-            "User: arn:aws:iam::{ACCOUNT}:user/local is not authorized to perform: sts:AssumeRole on resource: {role}"
+            "User: {CALLER} is not authorized to perform: sts:AssumeRole on resource: {role}"
         );
         return Err(Refusal::new(403, "AccessDenied", message));
     }
     let name = role.rsplit('/').next().unwrap_or_default();
+    let arn = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session}");
+    let key = session_key();
+    locked(&world.sts.0).insert(key.clone(), arn.clone());
     Ok(Reply::ok(json!({
         "Credentials": {
-            "AccessKeyId": "ASIALOCALLOCALLOCALX",
+            "AccessKeyId": key,
             "SecretAccessKey": "local",
             "SessionToken": "local",
             "Expiration": wire::iso(world.clock.now() + SESSION),
         },
         "AssumedRoleUser": {
             "AssumedRoleId": format!("AROALOCALLOCALLOCALXX:{session}"),
-            "Arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/{name}/{session}"),
+            "Arn": arn,
         },
     })))
+}
+
+/// `ASIA` and sixteen more.
+fn session_key() -> String {
+    let letters = std::iter::repeat_with(fastrand::alphanumeric).take(16);
+    format!("ASIA{}", letters.collect::<String>().to_ascii_uppercase())
 }

@@ -161,7 +161,8 @@ fn leaf(scope: &mut ScopeWriter<'_, '_>, name: &str, text: &str) {
     scope.finish();
 }
 
-/// A value as the query protocol nests it: objects as elements, lists as `member`s.
+/// A value as the query protocol nests it: objects as elements, lists as `member`s, and maps as `entry`s, each of
+/// which stands for itself.
 fn element(scope: &mut ScopeWriter<'_, '_>, name: &str, value: &Value) {
     match value {
         Value::Null => {}
@@ -171,6 +172,11 @@ fn element(scope: &mut ScopeWriter<'_, '_>, name: &str, value: &Value) {
                 element(&mut scope, name, value);
             }
             scope.finish();
+        }
+        Value::Array(entries) if name == "entry" => {
+            for entry in entries {
+                element(scope, name, entry);
+            }
         }
         Value::Array(items) => {
             let mut scope = scope.start_el(name).finish();
@@ -238,6 +244,14 @@ mod tests {
              <Tags><member><Key>k</Key><Value></Value></member></Tags></Role></GetRoleResult>\
              <ResponseMetadata><RequestId>id</RequestId></ResponseMetadata></GetRoleResponse>"
         );
+    }
+
+    #[test]
+    fn a_map_is_its_entries() {
+        let body = json!({"Map": {"entry": [{"key": "a", "value": 1}, {"key": "b", "value": 2}]}});
+        let text = query_reply("urn:x", "Get", "id", Some(&body));
+        let map = "<Map><entry><key>a</key><value>1</value></entry><entry><key>b</key><value>2</value></entry></Map>";
+        assert!(text.contains(map), "{text}");
     }
 
     #[test]

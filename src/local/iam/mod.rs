@@ -1,10 +1,11 @@
 //! IAM's roles and their policies (query protocol).
 //!
-//! In: form parameters. Out: values that become XML, refusals with IAM's codes. Never: a decision whether a call is
-//! allowed; the local cloud lets every key do everything, so only roles as Lambda and API Gateway see them matter.
+//! In: form parameters. Out: values that become XML, refusals with IAM's codes. Never: a policy
+//! enforced: the local cloud lets every key do everything. What a role's policies say is simulated when asked for.
 
 mod policy;
 mod roles;
+mod simulate;
 #[cfg(test)]
 mod tests;
 
@@ -183,6 +184,8 @@ fn read(state: &State, operation: &str, parameters: &Parameters) -> Result<Optio
             let tags = tags.map(|(k, v)| (k.clone(), json!({ "Key": k, "Value": v })));
             page("Tags", tags, parameters)?
         }
+        "SimulatePrincipalPolicy" => simulate::simulate(state, parameters)?,
+        "GetAccountSummary" => summary(state),
         "ListInstanceProfilesForRole" => {
             role()?;
             json!({ "InstanceProfiles": [], "IsTruncated": false })
@@ -190,6 +193,18 @@ fn read(state: &State, operation: &str, parameters: &Parameters) -> Result<Optio
         _ => return Ok(None),
     };
     Ok(Some(Reply::ok(reply)))
+}
+
+/// Counts and quotas; only those of roles mean something here.
+fn summary(state: &State) -> Value {
+    let entries = [
+        ("Roles", state.roles.len()),
+        ("RolesQuota", roles::ROLES),
+        ("Users", 1),
+        ("UsersQuota", 5000),
+    ];
+    let entries = entries.map(|(key, value)| json!({ "key": key, "value": value }));
+    json!({ "SummaryMap": { "entry": entries } })
 }
 
 fn role<'a>(state: &'a State, parameters: &Parameters) -> Result<&'a Role, Refusal> {
@@ -288,6 +303,12 @@ fn page(
         body.insert("Marker".to_owned(), URL_SAFE_NO_PAD.encode(last).into());
     }
     Ok(body.into())
+}
+
+/// `Name.member.1`, `.2` and so on.
+fn listed(parameters: &Parameters, name: &str) -> Vec<String> {
+    let member = |i: usize| parameters.get(&format!("{name}.member.{i}")).cloned();
+    (1..).map_while(member).collect()
 }
 
 fn required<'a>(parameters: &'a Parameters, name: &str) -> Result<&'a str, Refusal> {

@@ -98,7 +98,7 @@ pub(super) fn trusts(document: &str, service: &str) -> bool {
 }
 
 /// A document's statements, once it is one.
-fn statements(document: &str) -> Result<Vec<Value>, Refusal> {
+pub(super) fn statements(document: &str) -> Result<Vec<Value>, Refusal> {
     let Ok(Value::Object(policy)) = serde_json::from_str::<Value>(document) else {
         return Err(malformed("This policy contains invalid Json"));
     };
@@ -123,7 +123,7 @@ fn statements(document: &str) -> Result<Vec<Value>, Refusal> {
 }
 
 /// A text, or a list of them: IAM takes either.
-fn texts(value: Option<&Value>) -> Vec<&str> {
+pub(super) fn texts(value: Option<&Value>) -> Vec<&str> {
     match value {
         Some(Value::String(text)) => vec![text],
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),

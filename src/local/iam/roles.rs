@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Parameters, Role, State, describe, invalid, no_policy, no_role, policy, required};
+use super::{
+    Parameters, Role, State, describe, invalid, listed, no_policy, no_role, policy, required,
+};
 use crate::local::refusal::Refusal;
 use crate::local::wire::{Object, Reply};
 
-const ROLES: usize = 1000;
+pub(super) const ROLES: usize = 1000;
 const TRUST: usize = 2048;
 const INLINE: usize = 10_240;
 const ATTACHED: usize = 10;
@@ -55,7 +57,7 @@ pub(super) fn write(
         "DetachRolePolicy" => detach(state, parameters),
         "TagRole" => tag(state, parameters),
         "UntagRole" => {
-            let keys: Vec<String> = list(parameters, "TagKeys").into_values().collect();
+            let keys = listed(parameters, "TagKeys");
             role_mut(state, parameters)?
                 .tags
                 .retain(|key, _| !keys.contains(key));
@@ -304,13 +306,6 @@ fn checked_tags(tags: BTreeMap<String, String>) -> Result<BTreeMap<String, Strin
         }
     }
     Ok(tags)
-}
-
-/// `Name.member.1`, `.2` and so on.
-fn list(parameters: &Parameters, name: &str) -> BTreeMap<usize, String> {
-    (1..)
-        .map_while(|i| Some((i, parameters.get(&format!("{name}.member.{i}"))?.clone())))
-        .collect()
 }
 
 fn exceeded(message: impl Into<String>) -> Refusal {
