@@ -16,9 +16,10 @@
 //! 2. [`describe`] says what the file means in an account: every resource, every default, every permission.
 //! 3. [`observe`] asks each kind in [`resource`] what exists and is ours. It never writes.
 //! 4. [`plan`] compares and orders. It is pure: no clock, no call, no environment; same inputs, same bytes out.
-//! 5. [`apply`](mod@apply) walks the plan, as much at once as it allows, and tells a [`report`]er. It decides nothing and undoes
+//! 5. [`preflight`] asks, before the first write, what the caller may do and which limits would be hit.
+//! 6. [`apply`](mod@apply) walks the plan, as much at once as it allows, and tells a [`report`]er. It decides nothing and undoes
 //!    nothing: the next deploy goes on from what it finds.
-//! 6. [`release`] removes versions and deployments that nobody needs to go back to.
+//! 7. [`release`] removes versions and deployments that nobody needs to go back to.
 //!
 //! [`ledger`] keeps two runs of one stack apart and remembers what runs did; it is never asked what exists.
 //!
@@ -45,6 +46,7 @@ pub mod names;
 pub mod observe;
 pub mod package;
 pub mod plan;
+pub mod preflight;
 pub mod release;
 pub mod report;
 pub mod resource;

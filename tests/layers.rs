@@ -28,6 +28,7 @@ const LAYERS: &[(&str, Use)] = &[
         "apply",
         Only(&["plan", "resource", "ledger", "cloud", "report", "names"]),
     ),
+    ("preflight", Only(&["plan", "resource", "cloud", "names"])),
     ("report", Only(&["names", "plan"])),
     ("plan", Only(&["resource", "names", "observe"])),
     ("observe", Only(&["resource", "cloud", "names"])),

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use msgai::cloud::Cloud;
 use msgai::names::Place;
 use msgai::plan::Plan;
-use msgai::plan::needs::{ANY, Need, of_plan, of_stack};
+use msgai::plan::needs::{Need, of_plan, of_stack};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use support::proxy::Proxy;
@@ -134,19 +134,14 @@ impl Watched {
     }
 }
 
-/// Whether the need allows the call, `*` standing for anything.
+/// Whether the need allows the call.
 fn covers(need: &Need, (action, resource): &Asked) -> bool {
-    need.action == action && matches(&need.resource, resource)
-}
-
-fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.split_once(ANY) {
-        None => pattern == text,
-        Some((head, rest)) => text.strip_prefix(head).is_some_and(|text| {
-            let mut tails = text.char_indices().map(|(at, _)| &text[at..]).chain([""]);
-            tails.any(|tail| matches(rest, tail))
-        }),
-    }
+    let call = Need {
+        action: need.action,
+        resource: resource.clone(),
+        firm: true,
+    };
+    need.action == action && need.covers(&call)
 }
 
 /// The action and the object of a request, told from what is on the wire alone.

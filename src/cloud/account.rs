@@ -38,7 +38,7 @@ impl Cloud {
     /// `None` when the answer lacks what was asked for.
     pub(crate) async fn lambda_account(&self) -> Result<Option<LambdaAccount>, CloudError> {
         let answer = self
-            .ask("GetAccountSettings", "Lambda's limits", || {
+            .attempt("GetAccountSettings", "Lambda's limits", || {
                 self.lambda().get_account_settings().send()
             })
             .await?;
@@ -57,7 +57,7 @@ impl Cloud {
     /// `None` when the answer lacks what was asked for.
     pub(crate) async fn roles(&self) -> Result<Option<Roles>, CloudError> {
         let answer = self
-            .ask("GetAccountSummary", "IAM's limits", || {
+            .attempt("GetAccountSummary", "IAM's limits", || {
                 self.iam().get_account_summary().send()
             })
             .await?;

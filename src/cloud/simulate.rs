@@ -44,7 +44,7 @@ impl Cloud {
         let mut marker: Option<String> = None;
         loop {
             let page = self
-                .ask("SimulatePrincipalPolicy", question.principal, || {
+                .attempt("SimulatePrincipalPolicy", question.principal, || {
                     self.iam()
                         .simulate_principal_policy()
                         .policy_source_arn(question.principal)
@@ -72,7 +72,7 @@ impl Cloud {
     /// A role's ARN with its path, which the ARN of a session leaves out.
     pub(crate) async fn role_arn(&self, name: &str) -> Result<String, CloudError> {
         let answer = self
-            .ask("GetRole", name, || {
+            .attempt("GetRole", name, || {
                 self.iam().get_role().role_name(name).send()
             })
             .await?;

@@ -73,6 +73,14 @@ pub struct Counts {
 }
 
 impl Action {
+    /// What there will be; nothing for what goes.
+    pub fn resource(&self) -> Option<&Resource> {
+        match self {
+            Self::Create(resource) | Self::Update { resource, .. } => Some(resource),
+            Self::Replace { .. } | Self::Delete { .. } => None,
+        }
+    }
+
     pub fn symbol(&self) -> &'static str {
         match self {
             Self::Create(_) => "+",

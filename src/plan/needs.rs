@@ -39,6 +39,24 @@ pub struct Need {
     pub firm: bool,
 }
 
+impl Need {
+    /// Whether whoever may do this may do the other, [`ANY`] standing for anything.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.action == other.action && matches(&self.resource, &other.resource)
+    }
+}
+
+/// Whether a text is one that a pattern means. Patterns have two or three wildcards, and texts are ARNs.
+fn matches(pattern: &str, text: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once(ANY) else {
+        return pattern == text;
+    };
+    text.strip_prefix(head).is_some_and(|text| {
+        let mut tails = text.char_indices().map(|(at, _)| &text[at..]).chain([""]);
+        tails.any(|tail| matches(rest, tail))
+    })
+}
+
 /// What this plan calls.
 pub fn of_plan(plan: &Plan) -> BTreeSet<Need> {
     let mut needs = Needs::new(&plan.stack, &plan.place, &plan.facts);
