@@ -309,7 +309,7 @@ pub enum TemplateKind {
 
 #[derive(Debug, Args)]
 pub struct Validate {
-    /// Also ask AWS: identity, account, Region, and the tables that the file says exist
+    /// Also ask AWS: identity, account, Region, names, existing tables, permissions and limits
     #[arg(long)]
     pub online: bool,
 }
@@ -366,6 +366,9 @@ pub struct Deploy {
     /// Accept that open connections are closed
     #[arg(long)]
     pub drop_connections: bool,
+    /// Do not ask beforehand what the caller may do, nor for limits
+    #[arg(long)]
+    pub no_preflight: bool,
     #[command(flatten)]
     pub locking: Locking,
     #[command(flatten)]
@@ -396,6 +399,9 @@ pub struct Destroy {
     /// Keep the log groups
     #[arg(long)]
     pub keep_logs: bool,
+    /// Do not ask beforehand what the caller may do
+    #[arg(long)]
+    pub no_preflight: bool,
     #[command(flatten)]
     pub locking: Locking,
 }

@@ -13,6 +13,8 @@ mod cloud;
 mod denied;
 #[path = "cli/lock.rs"]
 mod lock;
+#[path = "cli/preflight.rs"]
+mod preflight;
 #[path = "cli/scratch.rs"]
 mod scratch;
 #[path = "cli/streams.rs"]

@@ -1,6 +1,5 @@
 //! Applying while the stack's lock is held, and what is written down about it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -8,7 +7,7 @@ use tokio::sync::watch;
 use super::{Applied, Outcome, apply, stopped};
 use crate::cloud::Cloud;
 use crate::ledger::{Claim, Entry, Lease, Lost, Record};
-use crate::names::{Facts, Kind};
+use crate::plan::switch::Live;
 use crate::plan::{Action, Change, Plan};
 use crate::report::Reporter;
 
@@ -63,6 +62,7 @@ pub fn record(
         (_, _, 0) => "failed",
         _ => "partly",
     };
+    let live = Live::of(&applied.facts);
     let entries = plan
         .changes
         .values()
@@ -71,17 +71,12 @@ pub fn record(
         seconds: seconds(took),
         release: release.filter(|_| applied.is_complete()),
         changes: entries.collect(),
-        live: live(&applied.facts),
+        live: live
+            .parts()
+            .map(|(id, at)| (id.to_string(), at.to_owned()))
+            .collect(),
         ..Record::of(claim, outcome)
     }
-}
-
-/// What callers reach: versions, deployments, and who may call what.
-fn live(facts: &Facts) -> BTreeMap<String, String> {
-    let is_live = |kind| matches!(kind, Kind::Alias | Kind::Deployment | Kind::Permission);
-    let live = facts.iter().filter(|(id, _)| is_live(id.kind));
-    live.map(|(id, at)| (id.to_string(), at.id.clone()))
-        .collect()
 }
 
 fn entry(change: &Change, outcome: &Outcome) -> Entry {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::output::outputs;
 use super::run::Run;
 use super::session::{Session, guard};
-use super::{Context, diff};
+use super::{Context, diff, preflight};
 use crate::apply::{Applied, Outcome};
 use crate::cli::Deploy;
 use crate::error::{Error, ErrorKind};
@@ -58,7 +58,10 @@ async fn agreed(
     run: &mut Run<'_>,
     begun: Instant,
 ) -> Result<Plan, Error> {
-    let look = || session.planned(context, &args.code);
+    let preflight = (!args.no_preflight)
+        .then(|| preflight::begin(session))
+        .flatten();
+    let look = || preflight::beside(preflight.as_ref(), session.planned(context, &args.code));
     let mut plan = run.look(look).await?;
     loop {
         diff::notes(context, &plan);
@@ -69,6 +72,7 @@ async fn agreed(
             &[]
         };
         guard(&plan, consents)?;
+        preflight::refuse(context, run, preflight.as_ref(), &plan).await?;
         if plan.is_empty() || !run.asks() {
             return Ok(plan);
         }

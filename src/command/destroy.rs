@@ -8,7 +8,7 @@ use serde_json::json;
 use super::deploy::show;
 use super::run::Run;
 use super::session::{Session, guard};
-use super::{Context, diff};
+use super::{Context, diff, preflight};
 use crate::cli::Destroy;
 use crate::error::Error;
 use crate::names::Kind;
@@ -68,9 +68,14 @@ async fn agreed(
     run: &mut Run<'_>,
     begun: Instant,
 ) -> Result<Plan, Error> {
-    let look = || async {
-        let observed = session.observe().await?;
-        Ok(session.plan(&nothing(args), &observed))
+    let preflight = (!args.no_preflight)
+        .then(|| preflight::begin(session))
+        .flatten();
+    let look = || {
+        preflight::beside(preflight.as_ref(), async {
+            let observed = session.observe().await?;
+            Ok(session.plan(&nothing(args), &observed))
+        })
     };
     let mut plan = run.look(look).await?;
     loop {
@@ -85,6 +90,7 @@ async fn agreed(
             consents.push(Consent::DeleteData);
         }
         guard(&plan, &consents)?;
+        preflight::refuse(context, run, preflight.as_ref(), &plan).await?;
         confirm(context, session, plan.stack.as_str())?;
         if run.hold().await? {
             return Ok(plan);

@@ -17,6 +17,7 @@ pub mod validate;
 mod code;
 mod local;
 mod output;
+mod preflight;
 mod run;
 mod session;
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::local::{self, Local};
 use super::{Context, environment};
 use crate::cli::Code;
-use crate::cloud::{Cloud, CloudError, Fault, Target};
+use crate::cloud::{Caller, Cloud, CloudError, Fault, Target};
 use crate::describe::{self, Address, Artifacts, Site};
 use crate::error::{Error, ErrorKind};
 use crate::ledger::{Ledger, Seen};
@@ -195,6 +195,14 @@ impl Session {
     /// The local cloud is in this process, and ends with it.
     pub(crate) fn serves_only_now(&self) -> bool {
         matches!(self.local, Some(Local::Here { .. }))
+    }
+
+    /// Who is signed in, and where.
+    pub(crate) fn caller(&self) -> Caller {
+        Caller {
+            place: self.site.place.clone(),
+            arn: self.caller.clone(),
+        }
     }
 
     pub(crate) fn describe(&self, artifacts: &Artifacts) -> Desired {

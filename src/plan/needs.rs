@@ -170,9 +170,10 @@ impl<'a> Needs<'a> {
                 self.add(&arn, &["iam:PutRolePolicy"]);
             }
             Resource::Function(function) => self.create_function(function),
+            Resource::Version(version) => self.publish(&version.function.name),
             Resource::Alias(alias) => {
-                let arn = self.place.function_arn(&alias.function.name);
-                self.add(&arn, &["lambda:PublishVersion", "lambda:CreateAlias"]);
+                let arn = self.place.function_arn(&alias.function);
+                self.add(&arn, &["lambda:CreateAlias"]);
                 // Where an earlier try was carried out and not answered.
                 self.maybe(&arn, &["lambda:UpdateAlias"]);
             }
@@ -215,9 +216,10 @@ impl<'a> Needs<'a> {
             Resource::Table(table) => self.update_table(table, because),
             Resource::RolePolicy(_) => self.create(resource),
             Resource::Function(function) => self.update_function(function, because),
+            Resource::Version(version) => self.publish(&version.function.name),
             Resource::Alias(Alias { function, .. }) => {
-                let arn = self.place.function_arn(&function.name);
-                self.add(&arn, &["lambda:PublishVersion", "lambda:UpdateAlias"]);
+                let arn = self.place.function_arn(function);
+                self.add(&arn, &["lambda:UpdateAlias"]);
             }
             Resource::Authorizer(_) => {
                 self.gateway(&format!("/authorizers/{}", at.id), "apigateway:PATCH");
@@ -280,9 +282,14 @@ impl<'a> Needs<'a> {
                 self.on_alias(function, "lambda:RemovePermission");
             }
             Kind::Stage => self.remove("/stages", &at.id),
-            // It goes with its stage.
-            Kind::Deployment => {}
+            // They go with their function and their stage.
+            Kind::Version | Kind::Deployment => {}
         }
+    }
+
+    fn publish(&mut self, function: &str) {
+        let arn = self.place.function_arn(function);
+        self.add(&arn, &["lambda:PublishVersion"]);
     }
 
     fn statement(&mut self, permission: &Permission, action: &'static str) {

@@ -20,7 +20,7 @@ api: { stage: s, routes: { say: talk } }
 pub(crate) struct Dev {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-    endpoint: String,
+    pub(crate) endpoint: String,
 }
 
 impl Dev {
@@ -74,7 +74,7 @@ fn interrupt(child: &Child) {
 }
 
 /// The local cloud as an emulator: nothing of `--local` is in play.
-fn through(scratch: &Scratch, dev: &Dev, words: &[&str]) -> Command {
+pub(crate) fn through(scratch: &Scratch, dev: &Dev, words: &[&str]) -> Command {
     let mut command = scratch.msgai(words);
     command
         .env("AWS_ACCESS_KEY_ID", "testing")
