@@ -105,9 +105,12 @@ class Cloud:
 
     def __init__(self, kind, url, direct):
         self.kind, self.url, self.direct = kind, url, direct
+        self._clients = {}
 
     def client(self, service):
-        return client(service, self.url)
+        if service not in self._clients:
+            self._clients[service] = client(service, self.url)
+        return self._clients[service]
 
     def mark(self, name):
         self._ask(f"mark?name={name}", b"")
@@ -128,9 +131,19 @@ def client(service, url):
     import boto3
     from botocore.config import Config
 
-    return boto3.client(
+    # A session of its own: the one that they share by default is not for several threads.
+    return boto3.Session().client(
         service, endpoint_url=url, region_name=REGION, aws_access_key_id="testing",
         aws_secret_access_key="testing", config=Config(retries={"total_max_attempts": 1}))
+
+
+def awslab():
+    """The proxy as a module, for what it knows of AWS: its errors and its rates."""
+    if str(SCRIPTS) not in sys.path:
+        sys.path.append(str(SCRIPTS))
+    import awslab as module
+
+    return module
 
 
 @contextlib.contextmanager
