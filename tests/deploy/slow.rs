@@ -260,6 +260,22 @@ async fn destroying_waits_for_the_table_to_be_gone() {
 }
 
 #[tokio::test]
+async fn a_table_on_its_way_out_is_made_anew_once_it_is_gone() {
+    let slow = Slow::start().await;
+    let draft = without_access_logs(WHOLE);
+    slow.deploy(&draft).await;
+    let delete = slow.lab.sdk.dynamodb.delete_table();
+    let delete = delete.table_name("whole-connections").send();
+    delete.await.unwrap();
+    let plan = slow.lab.plan(&draft).await;
+    let (applied, waits) = slow.apply(plan).await;
+    assert_complete(&applied);
+    waits.has_waited_for("Table is being deleted");
+    slow.clock.turn(Duration::from_mins(1));
+    assert_up_to_date(&slow.lab, &draft).await;
+}
+
+#[tokio::test]
 async fn another_ttl_attribute_takes_two_deploys_an_hour_apart() {
     let slow = Slow::start().await;
     slow.deploy(&without_access_logs(WHOLE)).await;

@@ -6,12 +6,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use aws_sdk_dynamodb::types::{
-    KeySchemaElement, KeyType, Projection, ProjectionType, TableDescription, TimeToLiveStatus,
+    KeySchemaElement, KeyType, Projection, ProjectionType, TableDescription, TableStatus,
+    TimeToLiveStatus,
 };
 use futures_util::future::try_join_all;
 
 use super::super::tags::{self, Hints, Tags};
-use super::super::{Found, Scope, pages};
+use super::super::{Found, Scope, found, pages};
 use super::{Key, describe, key_value};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Kind, Physical, ResourceId};
@@ -61,7 +62,13 @@ pub(crate) async fn list(
     });
     let left = try_join_all(known.map(named)).await?;
     let tables = wanted.into_iter().chain(left).flatten();
-    try_join_all(tables.map(|table| object(cloud, scope, &hints, table))).await
+    // A table on its way out is as good as gone: one of its name can be asked for already, and waits for it.
+    let staying = tables.filter(|table| table.table_status() != Some(&TableStatus::Deleting));
+    let objects = try_join_all(staying.map(async |table| {
+        // Gone between two looks is gone.
+        found(object(cloud, scope, &hints, table).await)
+    }));
+    Ok(objects.await?.into_iter().flatten().collect())
 }
 
 async fn object(
