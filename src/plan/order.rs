@@ -43,13 +43,18 @@ fn waits_for(
                 // The snapshot is of the live routes: those that go must have gone.
                 after.extend(removed(all).filter(|gone| is_of_routes(gone.kind)).cloned());
             }
+            if id.kind == Kind::Route {
+                // A route that does not reply is not asked for responses: one that outlives the reply stays for good.
+                after.extend(removed(all).filter(|gone| is_response_of(id, gone)).cloned());
+            }
             after
         }
         Action::Replace { .. } => BTreeSet::new(),
         Action::Delete {
             with: Some(parent), ..
         } => BTreeSet::from([parent.clone()]),
-        Action::Delete { with: None, .. } if is_of_routes(id.kind) => {
+        Action::Delete { with: None, .. } if id.kind == Kind::RouteResponse => BTreeSet::new(),
+        Action::Delete { with: None, .. } if id.kind == Kind::Route => {
             // The stage's settings may not name a route that is gone.
             let stages = all
                 .iter()
@@ -86,6 +91,13 @@ fn before_the_switch(all: &BTreeMap<ResourceId, Action>) -> BTreeSet<ResourceId>
 
 fn is_of_routes(kind: Kind) -> bool {
     matches!(kind, Kind::Route | Kind::RouteResponse)
+}
+
+/// Its own, or a second one, which is named after it and its id.
+fn is_response_of(route: &ResourceId, other: &ResourceId) -> bool {
+    let rest = other.name.strip_prefix(&route.name);
+    other.kind == Kind::RouteResponse
+        && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('~'))
 }
 
 /// What is removed by a call of its own.

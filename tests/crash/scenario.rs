@@ -141,9 +141,10 @@ impl Scenario {
             what.rsplit(' ').next().unwrap()
         );
         let file = file.replace([' ', ','], "-");
-        fs::write(format!("{}/{file}", env!("CARGO_TARGET_TMPDIR")), &text).unwrap();
+        let whole = format!("{text}{}", bad.join("\n"));
+        fs::write(format!("{}/{file}", env!("CARGO_TARGET_TMPDIR")), &whole).unwrap();
         println!("{text}");
-        assert!(bad.is_empty(), "{text}{}", bad.join("\n"));
+        assert!(bad.is_empty(), "{whole}");
     }
 
     /// An account with others' things in it, and whatever was deployed before.
@@ -191,9 +192,11 @@ impl Scenario {
         let mut wrong = Vec::new();
         let (nth, calls) = (fates[0].0, line.calls());
         if calls.get(..=nth) != good.calls.get(..=nth) {
-            wrong.push(format!("other calls: {calls:?}"));
+            wrong.push(format!("other calls: {:?}", calls.get(..=nth)));
         }
         let passes = fates.iter().all(|(_, fate)| fate.passes());
+        // A second fault after a minute without an answer may well be one too many for one run.
+        let passes = passes && (fates.len() == 1 || fates.iter().all(|f| f.1 != Fate::TimedOut));
         if passes {
             match ran {
                 Some(ran) => wrong.extend(failures("at once", &ran)),

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 use super::super::{Difference, Work, members, tags};
 use super::{Index, Table, describe, dynamo_tags, projection, schema};
 use crate::cloud::wait::{self, Poll};
-use crate::cloud::{Cloud, CloudError};
+use crate::cloud::{Cloud, CloudError, Fault};
 
 impl Table {
     pub(super) async fn expire(&self, work: &Work<'_>, enabled: bool) -> Result<(), CloudError> {
@@ -147,7 +147,9 @@ impl Table {
             .build()
             .expect("the name is set");
         let update = GlobalSecondaryIndexUpdate::builder().delete(delete).build();
-        self.update_index(work, update, Vec::new()).await
+        let removed = self.update_index(work, update, Vec::new()).await;
+        self.unless(removed, work, name, Fault::NotFound, false)
+            .await
     }
 
     async fn add_index(
@@ -169,7 +171,34 @@ impl Table {
             .flatten()
             .map(|name| self.attribute(name))
             .collect();
-        self.update_index(work, update, attributes).await
+        let added = self.update_index(work, update, attributes).await;
+        self.unless(added, work, name, Fault::Invalid, true).await
+    }
+
+    /// An index may be as it should be because the same call was carried out before, and its answer lost.
+    async fn unless(
+        &self,
+        done: Result<(), CloudError>,
+        work: &Work<'_>,
+        index: &str,
+        fault: Fault,
+        wanted: bool,
+    ) -> Result<(), CloudError> {
+        match done {
+            Err(error) if error.fault == fault => {
+                let table = describe(work.cloud, &self.name).await?;
+                let there = table.as_ref().map(|table| {
+                    let mut names = table.global_secondary_indexes().iter();
+                    names.any(|one| one.index_name() == Some(index))
+                });
+                if there == Some(wanted) {
+                    at_rest(work.cloud, &self.name).await
+                } else {
+                    Err(error)
+                }
+            }
+            done => done,
+        }
     }
 
     async fn update_index(
