@@ -150,14 +150,15 @@ impl Permits {
         let mut unclear: BTreeMap<&str, usize> = BTreeMap::new();
         for need in &open {
             match (&self.principal, self.known.get(need)) {
-                (Err(why), _) => *unclear.entry(why).or_default() += 1,
+                (Err(why), _) | (Ok(_), Some(Verdict::Unclear(why))) => {
+                    *unclear.entry(why).or_default() += 1;
+                }
                 (Ok(_), Some(Verdict::Denied(obstacle))) => {
                     denied
                         .entry((need.action, *obstacle))
                         .or_default()
                         .push(need);
                 }
-                (Ok(_), Some(Verdict::Unclear(why))) => *unclear.entry(why).or_default() += 1,
                 (Ok(_), _) => *unclear.entry("it was not asked").or_default() += 1,
             }
         }
