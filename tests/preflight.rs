@@ -82,9 +82,8 @@ async fn a_deploy_that_is_allowed_waits_for_no_simulation() {
         let wanted = lab.wanted(&changed);
         let preflight = Preflight::new(&lab.cloud, user(&lab), &wanted.stack, &wanted.desired);
         // Longer than it takes to ask.
-        preflight
-            .beside(async { preflight.check(&nothing(&lab, &draft).await).await })
-            .await;
+        let idle = nothing(&lab, &draft).await;
+        preflight.beside(preflight.check(&idle)).await;
         assert!(simulations(&lab) > 0);
         let plan = lab.plan(&changed).await;
         let removed = plan.changes.keys().any(|id| id.to_string() == "route/say");
@@ -218,6 +217,29 @@ async fn without_an_answer_nothing_is_refused() {
             "{unknown:?}"
         );
     }
+}
+
+/// Who may not use the simulator, or is unknown to it, pays for asking once, beside the look.
+#[tokio::test]
+async fn a_simulator_that_will_never_answer_is_not_asked_twice() {
+    let lab = lab().await;
+    let draft = Draft::from(WHOLE);
+    let wanted = lab.wanted(&draft);
+    let stranger = Caller {
+        arn: "arn:aws:iam::000000000000:user/stranger".to_owned(),
+        ..user(&lab)
+    };
+    let preflight = Preflight::new(&lab.cloud, stranger, &wanted.stack, &wanted.desired);
+    let idle = nothing(&lab, &draft).await;
+    preflight.beside(preflight.check(&idle)).await;
+    assert!(simulations(&lab) > 0);
+    let plan = lab.plan(&draft).await;
+    lab.calls();
+    let findings = preflight.check(&plan).await;
+    assert_eq!(simulations(&lab), 0);
+    assert!(!findings.has_problems(), "{findings:?}");
+    let unknown = texts(&findings, Standing::NotKnown);
+    assert!(unknown[0].contains("cannot be found"), "{unknown:?}");
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ fn notes(context: &Context, findings: &Findings) {
     if context.global.verbose {
         for check in findings.of(Standing::NotKnown) {
             context.say(&format!(
-                "note: {}: not known {}",
+                "note: not known: {}: {}",
                 check.about, check.message
             ));
         }

@@ -97,7 +97,7 @@ impl Findings {
 ///
 /// A simulation takes as long as looking at the account does, and a plan is known only after that. What is allowed
 /// for an id that nobody has is allowed for the real one, so a yes ahead of time is enough, and a deploy that is
-/// allowed waits for nothing. Anything else is asked again once the plan says whether it matters.
+/// allowed waits for nothing. A no is asked again once the plan says of what it is.
 pub struct Preflight<'a> {
     cloud: &'a Cloud,
     ahead: Shared<LocalBoxFuture<'a, Permits>>,
@@ -148,7 +148,7 @@ async fn all(cloud: &Cloud, permits: impl Future<Output = Findings>, plan: &Plan
 async fn of_permits(cloud: &Cloud, mut permits: Permits, plan: &Plan) -> Findings {
     let needs = needs::of_plan(plan);
     let resources = plan.changes.values().filter_map(|c| c.action.resource());
-    let open = permits.not_allowed(&needs);
+    let open = permits.open(&needs);
     permits
         .learn(cloud, &open, boundary(resources).as_deref())
         .await;

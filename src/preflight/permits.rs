@@ -1,12 +1,15 @@
 //! What the caller may do, as IAM's simulator says.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
 use super::{Check, Findings, Standing};
 use crate::cloud::denial::{self, Obstacle};
-use crate::cloud::simulate::{Judgement, Question, Verdict};
+use crate::cloud::simulate::{Question, Verdict};
 use crate::cloud::{Caller, Cloud, CloudError, Fault};
 use crate::names::Place;
 use crate::plan::needs::{ANY, Need};
@@ -91,11 +94,17 @@ impl Permits {
                 .collect::<Vec<_>>()
         });
         let answers = questions.map(|(needs, context)| async {
-            let verdicts = judge(cloud, &principal, &needs, context).await;
-            needs.into_iter().cloned().zip(verdicts).collect::<Vec<_>>()
+            let (verdicts, never) = judge(cloud, &principal, &needs, context).await;
+            let answers = needs.into_iter().cloned().zip(verdicts);
+            (answers.collect::<Vec<_>>(), never)
         });
-        let answers = join_all(answers).await;
-        self.known.extend(answers.into_iter().flatten());
+        for (answers, never) in join_all(answers).await {
+            self.known.extend(answers);
+            // Whoever may not ask, or asks one who does not know, need not ask twice.
+            if let Some(why) = never {
+                self.principal = Err(why);
+            }
+        }
     }
 
     /// What is certain of every call that we make, for the conditions of policies.
@@ -127,54 +136,58 @@ impl Permits {
         context
     }
 
-    /// The needs that no answer so far allows.
-    pub(super) fn not_allowed(&self, needs: &BTreeSet<Need>) -> BTreeSet<Need> {
-        let allowed: Vec<&Need> = self
-            .known
-            .iter()
-            .filter(|(_, verdict)| **verdict == Verdict::Allowed)
-            .map(|(need, _)| need)
-            .collect();
-        let is_open = |need: &&Need| !allowed.iter().any(|known| known.covers(need));
-        needs
-            .iter()
-            .filter(|need| need.firm)
-            .filter(is_open)
-            .cloned()
-            .collect()
+    /// What is known of a need: an answer for it, or a yes or a shrug for any object such as its own. A no for any
+    /// object is not yet a no for this one.
+    fn verdict(&self, need: &Need) -> Option<&Verdict> {
+        let covering = || {
+            let all = self.known.iter().filter(|(known, _)| known.covers(need));
+            let all = all.map(|(_, verdict)| verdict);
+            let sure = all.clone().find(|verdict| **verdict == Verdict::Allowed);
+            sure.or_else(|| all.clone().find(|v| matches!(v, Verdict::Unclear(_))))
+        };
+        self.known.get(need).or_else(covering)
+    }
+
+    /// What is to be asked before anything is refused.
+    pub(super) fn open(&self, needs: &BTreeSet<Need>) -> BTreeSet<Need> {
+        let is_open = |need: &&Need| matches!(self.verdict(need), None | Some(Verdict::Denied(_)));
+        let firm = needs.iter().filter(|need| need.firm);
+        firm.filter(is_open).cloned().collect()
     }
 
     pub(super) fn findings(&self, needs: &BTreeSet<Need>) -> Findings {
-        let open = self.not_allowed(needs);
+        let mut allowed = 0;
         let mut denied: BTreeMap<(&str, Obstacle), Vec<&Need>> = BTreeMap::new();
         let mut unclear: BTreeMap<&str, usize> = BTreeMap::new();
-        for need in &open {
-            match (&self.principal, self.known.get(need)) {
-                (Err(why), _) | (Ok(_), Some(Verdict::Unclear(why))) => {
+        for need in needs.iter().filter(|need| need.firm) {
+            match (&self.principal, self.verdict(need)) {
+                (_, Some(Verdict::Allowed)) => allowed += 1,
+                (_, Some(Verdict::Denied(obstacle))) => {
+                    let needs = denied.entry((need.action, *obstacle)).or_default();
+                    needs.push(need);
+                }
+                (_, Some(Verdict::Unclear(why))) | (Err(why), None) => {
                     *unclear.entry(why).or_default() += 1;
                 }
-                (Ok(_), Some(Verdict::Denied(obstacle))) => {
-                    denied
-                        .entry((need.action, *obstacle))
-                        .or_default()
-                        .push(need);
-                }
-                (Ok(_), _) => *unclear.entry("it was not asked").or_default() += 1,
+                (Ok(_), None) => *unclear.entry("it was not asked").or_default() += 1,
             }
         }
-        let firm = needs.iter().filter(|need| need.firm).count();
         let mut checks: Vec<Check> = denied
             .iter()
             .map(|((action, obstacle), needs)| self.lacking(action, *obstacle, needs))
             .collect();
-        if open.len() < firm || firm == 0 {
-            let text = format!("{} may make {}", self.who, calls(firm - open.len()));
+        if allowed > 0 {
+            let text = format!("{} may make {}", self.who, calls(allowed));
             checks.push(Check::new(ABOUT, Standing::Ok, text));
         }
         checks.extend(unclear.iter().map(|(why, count)| {
             let text = format!("whether {} may make {}: {why}", self.who, calls(*count));
             Check::new(ABOUT, Standing::NotKnown, text)
         }));
+        if checks.is_empty() {
+            let text = "nothing is to be changed";
+            checks.push(Check::new(ABOUT, Standing::Ok, text));
+        }
         Findings {
             checks,
             missing: denied.into_values().flatten().cloned().collect(),
@@ -207,12 +220,13 @@ fn chunks<'a>(needs: &[&'a Need]) -> Vec<Vec<&'a Need>> {
     groups.chunks(AT_ONCE).map(<[_]>::concat).collect()
 }
 
+/// A verdict for each need, and why none is to be had at all.
 async fn judge(
     cloud: &Cloud,
     principal: &str,
     needs: &[&Need],
     context: Vec<(&'static str, String)>,
-) -> Vec<Verdict> {
+) -> (Vec<Verdict>, Option<String>) {
     let actions: BTreeSet<&'static str> = needs.iter().map(|need| need.action).collect();
     let resources: BTreeSet<String> = needs.iter().map(|need| example(need)).collect();
     let question = Question {
@@ -223,10 +237,18 @@ async fn judge(
     };
     let answer = cloud.simulate(&question).await;
     let of = |need: &&Need| match &answer {
-        Ok(judgement) => Judgement::of(judgement, need.action, &example(need)),
+        Ok(judgement) => judgement.of(need.action, &example(need)),
         Err(error) => Verdict::Unclear(reason(error)),
     };
-    needs.iter().map(of).collect()
+    let verdicts = needs.iter().map(of).collect();
+    let passes = |fault| {
+        matches!(
+            fault,
+            Fault::Throttled | Fault::Ambiguous | Fault::Unreachable
+        )
+    };
+    let never = answer.err().filter(|error| !passes(error.fault));
+    (verdicts, never.map(|error| reason(&error)))
 }
 
 /// An object such as the need means, with an id that nobody has where none is known.
@@ -243,144 +265,5 @@ fn reason(error: &CloudError) -> String {
     match error.fault {
         Fault::Denied => format!("{} is denied", error.operation),
         _ => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cloud::denial::Policy;
-
-    fn need(action: &'static str, resource: &str) -> Need {
-        Need {
-            action,
-            resource: resource.to_owned(),
-            firm: true,
-        }
-    }
-
-    fn permits(known: &[(Need, Verdict)]) -> Permits {
-        Permits {
-            who: "user/a".to_owned(),
-            place: Place {
-                partition: "aws".to_owned(),
-                region: "eu-west-1".to_owned(),
-                account: "1".to_owned(),
-            },
-            principal: Ok("arn:aws:iam::1:user/a".to_owned()),
-            known: known.iter().cloned().collect(),
-        }
-    }
-
-    const DENIED: Verdict = Verdict::Denied(Obstacle {
-        policy: Policy::Identity,
-        explicit: false,
-    });
-
-    #[test]
-    fn a_session_is_simulated_as_its_role() {
-        let of = |arn| principal(arn);
-        assert_eq!(
-            of("arn:aws:sts::1:assumed-role/deployer/ci"),
-            Principal::Role("deployer")
-        );
-        let user = "arn:aws:iam::1:user/team/alice";
-        assert_eq!(of(user), Principal::Is(user));
-        for arn in [
-            "arn:aws:iam::1:root",
-            "arn:aws:sts::1:federated-user/x",
-            "",
-            "x",
-        ] {
-            assert!(matches!(of(arn), Principal::Nobody(_)), "{arn}");
-        }
-    }
-
-    /// A yes for any id is a yes for one; a no for any id is not yet a no for one.
-    #[test]
-    fn only_a_yes_counts_ahead_of_the_plan() {
-        let known = [
-            (
-                need("apigateway:PATCH", "apis/*/routes/*"),
-                Verdict::Allowed,
-            ),
-            (need("apigateway:POST", "apis/*/routes"), DENIED),
-        ];
-        let needs = BTreeSet::from([
-            need("apigateway:PATCH", "apis/a1/routes/r1"),
-            need("apigateway:POST", "apis/a1/routes"),
-        ]);
-        let open = permits(&known).not_allowed(&needs);
-        assert_eq!(
-            open,
-            BTreeSet::from([need("apigateway:POST", "apis/a1/routes")])
-        );
-        let findings = permits(&known).findings(&needs);
-        assert!(
-            !findings.has_problems(),
-            "it is to be asked again: {findings:?}"
-        );
-    }
-
-    #[test]
-    fn everything_that_is_missing_is_told_at_once() {
-        let (a, b, c) = (
-            need("x:Make", "a"),
-            need("x:Make", "b"),
-            need("x:Take", "a"),
-        );
-        let known = [
-            (a.clone(), DENIED),
-            (b.clone(), DENIED),
-            (
-                c.clone(),
-                Verdict::Unclear("a policy asks for aws:SourceIp".to_owned()),
-            ),
-        ];
-        let all = BTreeSet::from([a.clone(), b.clone(), c]);
-        let findings = permits(&known).findings(&all);
-        let texts: Vec<String> = findings
-            .checks
-            .iter()
-            .map(|check| format!("{}: {}", check.standing.word(), check.message))
-            .collect();
-        assert_eq!(
-            texts,
-            [
-                "problem: user/a may not call x:Make on a, b: no identity-based policy allows it",
-                "not known: whether user/a may make 1 call: a policy asks for aws:SourceIp",
-            ]
-        );
-        assert_eq!(findings.missing, BTreeSet::from([a, b]));
-    }
-
-    #[test]
-    fn what_is_not_firm_is_not_asked_and_never_lacking() {
-        let mut maybe = need("kms:Decrypt", "key");
-        maybe.firm = false;
-        let needs = BTreeSet::from([maybe]);
-        assert_eq!(permits(&[]).not_allowed(&needs), BTreeSet::new());
-        assert!(!permits(&[]).findings(&needs).has_problems());
-    }
-
-    #[test]
-    fn an_example_has_no_wildcard_in_it() {
-        let of = |resource: &str| example(&need("x:Y", resource));
-        assert_eq!(
-            of("arn:aws:apigateway:r::/apis/*/routes"),
-            "arn:aws:apigateway:r::/apis/0000000000/routes"
-        );
-        assert_eq!(
-            of("arn:aws:logs:r:1:log-group:/a/b:*"),
-            "arn:aws:logs:r:1:log-group:/a/b:log-stream:"
-        );
-    }
-
-    #[test]
-    fn many_objects_are_asked_for_in_parts() {
-        let needs: Vec<Need> = (0..250).map(|n| need("x:Y", &format!("{n:03}"))).collect();
-        let parts = chunks(&needs.iter().collect::<Vec<_>>());
-        let sizes: Vec<usize> = parts.iter().map(Vec::len).collect();
-        assert_eq!(sizes, [100, 100, 50]);
     }
 }
