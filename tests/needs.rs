@@ -8,9 +8,10 @@ mod support;
 use std::collections::BTreeSet;
 
 use msgai::cloud::Cloud;
-use msgai::names::Place;
+use msgai::names::{Kind, Place};
 use msgai::plan::Plan;
 use msgai::plan::needs::{Need, of_plan, of_stack};
+use msgai::release::{Keep, Old, prune};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use support::proxy::Proxy;
@@ -215,8 +216,10 @@ fn of_lambda(method: &str, path: &str, query: &str, json: &Value, place: &Place)
         ("DELETE", ["functions", _]) => "DeleteFunction",
         ("PUT", ["functions", _, "configuration"]) => "UpdateFunctionConfiguration",
         ("PUT", ["functions", _, "code"]) => "UpdateFunctionCode",
+        ("GET", ["functions", _, "versions"]) => "ListVersionsByFunction",
         ("POST", ["functions", _, "versions"]) => "PublishVersion",
         ("POST", ["functions", _, "aliases"]) => "CreateAlias",
+        ("GET", ["functions", _, "aliases", _]) => "GetAlias",
         ("PUT", ["functions", _, "aliases", _]) => "UpdateAlias",
         ("POST", ["functions", _, "policy"]) => "AddPermission",
         ("DELETE", ["functions", _, "policy", _]) => "RemovePermission",
@@ -301,4 +304,45 @@ async fn what_somebody_else_changed_is_set_right_with_calls_of_the_table() {
     let named = sdk.apigateway.update_api().api_id(&api).name("mine");
     named.send().await.unwrap();
     watched.deploy(&draft).await;
+}
+
+/// What removes old releases is no part of a plan; whoever writes a policy wants to know of it all the same.
+#[tokio::test]
+async fn what_removes_old_releases_is_in_the_table_of_the_stack() {
+    let watched = Watched::start().await;
+    let draft = Draft::from(WHOLE);
+    watched.deploy(&draft).await;
+    let of_api = watched.lab.observe(&watched.lab.wanted(&draft)).await;
+    let deployment = of_api
+        .facts()
+        .into_iter()
+        .find(|(id, _)| id.kind == Kind::Deployment);
+    let mut changed = Draft::from(WHOLE.replace("    say:", "    tell:").as_str());
+    changed.codes.insert("talk".to_owned(), 1);
+    watched.deploy(&changed).await;
+    let now = watched.lab.observe(&watched.lab.wanted(&changed)).await;
+    let keep = Keep {
+        live: &now.facts(),
+        newest: 1,
+        needed: &BTreeSet::new(),
+    };
+    let old = [
+        Old::Version {
+            function: "whole-talk".to_owned(),
+            number: 1,
+        },
+        Old::Deployment {
+            id: deployment.unwrap().1.id,
+        },
+    ];
+    watched.proxy.seen();
+    let stack = watched.lab.wanted(&draft).stack;
+    let pruned = prune(&watched.cloud, &stack, &keep, &old).await;
+    assert_eq!((pruned.versions, pruned.deployments), (1, 1), "{pruned:?}");
+    for request in watched.proxy.seen() {
+        for call in asked(&request, &watched.lab.place) {
+            let known = watched.whole.iter().any(|need| covers(need, &call));
+            assert!(known, "not in the table: {call:?}");
+        }
+    }
 }

@@ -80,6 +80,7 @@ pub fn of_stack(stack: &StackId, place: &Place, desired: &Desired) -> BTreeSet<N
         needs.create(resource);
         needs.update(resource, &at, None);
         needs.delete(id, &at);
+        needs.prune(id);
     }
     needs.all
 }
@@ -284,6 +285,23 @@ impl<'a> Needs<'a> {
             Kind::Stage => self.remove("/stages", &at.id),
             // They go with their function and their stage.
             Kind::Version | Kind::Deployment => {}
+        }
+    }
+
+    /// Old releases are removed after a deploy. Where that is denied they stay, and nothing fails.
+    fn prune(&mut self, id: &ResourceId) {
+        match id.kind {
+            Kind::Function => {
+                let arn = self.place.function_arn(&id.name);
+                self.maybe(&arn, &["lambda:ListVersionsByFunction"]);
+                self.maybe(&format!("{arn}:{ANY}"), &["lambda:DeleteFunction"]);
+            }
+            Kind::Deployment => {
+                let path = self.api_path(&format!("/deployments/{ANY}"));
+                let arn = self.place.gateway_arn(&path);
+                self.maybe(&arn, &["apigateway:DELETE"]);
+            }
+            _ => {}
         }
     }
 
