@@ -14,7 +14,10 @@ CONFLICTS = {
 }
 # Longer than msgai waits for one call.
 FOREVER_S = 600
-KILLED = ("killed before", "killed after")
+# Another run of the same stack begins so many milliseconds after the first.
+TWO = "two at once"
+WAITED_OUT, LEDGER_LOST = "killed, lock waited out", "killed, ledger lost"
+KILLED = ("killed before", "killed after", WAITED_OUT, LEDGER_LOST)
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,15 @@ def _rule(action, match, nth, **more):
 
 
 def _kills(scenario, calls):
-    for fate in KILLED:
-        for nth in range(1, calls + 1):
-            when = fate.split()[1]
-            yield Point(scenario, fate, str(nth), _rule("kill", {}, nth, when=when))
+    before, after = KILLED[:2]
+    for nth in range(1, calls + 1):
+        yield Point(scenario, before, str(nth), _rule("kill", {}, nth, when="before"))
+        yield Point(scenario, after, str(nth), _rule("kill", {}, nth, when="after"))
+    for part in range(1, 9):
+        yield Point(scenario, LEDGER_LOST, str(calls * part // 9), _rule("kill", {}, calls * part // 9, when="after"))
+    # Half a minute each: the lock of a dead run.
+    for part in (1, 2):
+        yield Point(scenario, WAITED_OUT, str(calls * part // 3), _rule("kill", {}, calls * part // 3, when="after"))
 
 
 def _answers(scenario, writes):
@@ -93,6 +101,8 @@ def _whole(scenario):
             {"match": write, "p": 0.1, "action": "ambiguous"},
             {"match": write, "p": 0.1, "action": "ambiguous", "then": "reset"},
             {"match": write, "p": 0.1, "action": "error", "status": 503}]})
+    for ms in (0, 20, 40, 60, 80, 120, 160, 200, 300, 400):
+        yield Point(scenario, TWO, str(ms), {})
     for seed in (1, 2):
         yield Point(scenario, "AWS's rates", str(seed), {"seed": seed, "rate_limits": lab.awslab().AWS_QUOTAS})
 

@@ -121,6 +121,10 @@ class Cloud:
     def calls(self, mark):
         return [c for c in self._ask("log") if c.get("mark") == mark]
 
+    def forget(self):
+        """Drops the proxy's log, and what it knows of states under way."""
+        self._ask("reset", b"")
+
     def _ask(self, what, body=None):
         request = urllib.request.Request(f"{self.url}/_awslab/{what}", data=body)
         with urllib.request.urlopen(request, timeout=30) as answer:
