@@ -45,7 +45,11 @@ fn waits_for(
             }
             if id.kind == Kind::Route {
                 // A route that does not reply is not asked for responses: one that outlives the reply stays for good.
-                after.extend(removed(all).filter(|gone| is_response_of(id, gone)).cloned());
+                after.extend(
+                    removed(all)
+                        .filter(|gone| is_response_of(id, gone))
+                        .cloned(),
+                );
             }
             after
         }

@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use msgai::cloud::CloudError;
+use msgai::ledger::Ledger;
 use msgai::local::Realism;
 
 use crate::support::account::{Account, account};
@@ -213,12 +214,20 @@ impl Scenario {
             wrong.push(format!("left over: {}", shown(&again.plan)));
         }
         pause(REST).await;
+        wrong.extend(locked(&lab, &good.wanted).await);
         let now = account(lab.within()).await;
         wrong.extend(differences(&good.end, &now));
         let met = |(nth, fate): &(usize, Fate)| format!("{fate:?} at {nth}, {}", good.calls[*nth]);
         let met: Vec<String> = fates.iter().map(met).collect();
         (!wrong.is_empty()).then(|| format!("{}\n    {}", met.join("; "), wrong.join("\n    ")))
     }
+}
+
+/// Whoever has the lock although every run has ended.
+async fn locked(lab: &Lab, wanted: &Wanted) -> Option<String> {
+    let seen = Ledger::new(&lab.cloud, &wanted.stack).look().await;
+    let seen = seen.unwrap();
+    seen.holder().map(|holder| format!("locked: {holder:?}"))
 }
 
 /// Two fates in one run, drawn by lot.

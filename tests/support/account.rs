@@ -187,6 +187,10 @@ impl Reader<'_> {
         let tables = self.dynamodb("ListTables", json!({})).await;
         for name in list(&tables, "TableNames") {
             let name = name.as_str().unwrap().to_owned();
+            if name == msgai::ledger::TABLE {
+                // It tells of runs, and no two are alike.
+                continue;
+            }
             let of = json!({ "TableName": name });
             let table = self.dynamodb("DescribeTable", of.clone()).await;
             let ttl = self.dynamodb("DescribeTimeToLive", of.clone()).await;

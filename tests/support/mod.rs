@@ -277,17 +277,20 @@ impl Lab {
         self.plan_of(&wanted, &nothing, &observed)
     }
 
-    /// A whole run of the command, through clients of its own and from the question who calls.
+    /// A whole run of the command, through clients of its own and from the question who calls, with the stack's lock.
     pub(crate) async fn pursue(
         &self,
         cloud: &Cloud,
         wanted: &Wanted,
         end: End,
     ) -> Result<Ran, CloudError> {
-        let place = cloud.caller().await?.place;
-        let plan = self.planned(cloud, &place, wanted, end).await?;
-        let (applied, _) = carry_out(cloud, &plan).await;
-        Ok(Ran { plan, applied })
+        let claim = held::claim("somebody");
+        let patience = Duration::from_secs(90);
+        let run = held::run_held(self, cloud, wanted, end, &claim, patience, &|_, _| {});
+        match Box::pin(run).await? {
+            held::Ended::Applied { plan, applied, .. } => Ok(Ran { plan, applied }),
+            held::Ended::Locked(holder) => panic!("{holder:?} has the lock"),
+        }
     }
 
     /// What a run would do.
