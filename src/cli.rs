@@ -12,6 +12,9 @@ use jiff::SignedDuration;
 /// Where `dev` listens unless told otherwise.
 pub const PORT: u16 = 4747;
 
+/// How many releases are kept unless told otherwise.
+pub const KEEP: u16 = 5;
+
 /// One file, one command, one WebSocket chat on AWS.
 ///
 /// msgai reads stack.yaml, compares it with what runs in the account, shows the difference and makes it so.
@@ -217,6 +220,7 @@ Examples:
 Examples:
   msgai deploy
   msgai deploy -e dev
+  msgai deploy --smoke               try it, and switch back when it fails
   msgai deploy --yes --json          in a pipeline"
     )]
     Deploy(Deploy),
@@ -239,6 +243,16 @@ Examples:
   msgai destroy -e dev --delete-data --yes"
     )]
     Destroy(Destroy),
+    /// Go back to the release before, in seconds
+    ///
+    /// Functions and routes serve again what they served then; nothing is built or uploaded.
+    /// Data and settings stay as they are, and the next deploy makes the file's state again.
+    #[command(after_help = "\
+Examples:
+  msgai rollback
+  msgai rollback --to 5
+  msgai history                      which releases there are")]
+    Rollback(Rollback),
     /// Show who deployed what, when, and what came of it
     #[command(
         visible_alias = "events",
@@ -369,10 +383,25 @@ pub struct Deploy {
     /// Do not ask beforehand what the caller may do, nor for limits
     #[arg(long)]
     pub no_preflight: bool,
+    /// Hold a conversation with the deployed stack, and switch back when it fails; without FILE, one message
+    #[arg(long, value_name = "FILE", num_args = 0..=1, value_parser = path())]
+    pub smoke: Option<Option<PathBuf>>,
+    /// How many releases can be gone back to; what only older ones need is removed
+    #[arg(long, env = "MSGAI_KEEP", value_name = "N", default_value_t = KEEP, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub keep: u16,
     #[command(flatten)]
     pub locking: Locking,
     #[command(flatten)]
     pub code: Code,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// The release to go back to; else the one before the one that is live
+    #[arg(long, value_name = "N")]
+    pub to: Option<u64>,
+    #[command(flatten)]
+    pub locking: Locking,
 }
 
 #[derive(Debug, Args)]

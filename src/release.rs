@@ -13,9 +13,6 @@ use crate::names::{Facts, Kind, LIVE, ResourceId, StackId};
 use crate::resource::past::Past;
 use crate::resource::{alias, api, deployment, version};
 
-/// How many releases are kept unless somebody says otherwise.
-pub const KEEP: usize = 5;
-
 /// Removals in one run; what is left over is removed by the next ones.
 const AT_MOST: usize = 50;
 

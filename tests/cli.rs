@@ -15,6 +15,8 @@ mod denied;
 mod lock;
 #[path = "cli/preflight.rs"]
 mod preflight;
+#[path = "cli/release.rs"]
+mod release;
 #[path = "cli/scratch.rs"]
 mod scratch;
 #[path = "cli/streams.rs"]
@@ -81,6 +83,11 @@ fn nobody() {
 #[test]
 fn journey() {
     play("journey", Some("shop"));
+}
+
+#[test]
+fn rollback() {
+    play("rollback", Some("shop"));
 }
 
 #[test]

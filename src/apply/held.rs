@@ -71,10 +71,7 @@ pub fn record(
         seconds: seconds(took),
         release: release.filter(|_| applied.is_complete()),
         changes: entries.collect(),
-        live: live
-            .parts()
-            .map(|(id, at)| (id.to_string(), at.to_owned()))
-            .collect(),
+        live: live.texts(),
         ..Record::of(claim, outcome)
     }
 }

@@ -6,8 +6,10 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::output::outputs;
+use super::prune::{self, History};
 use super::run::Run;
 use super::session::{Session, guard};
+use super::smoke::Smoke;
 use super::{Context, diff, preflight};
 use crate::apply::{Applied, Outcome};
 use crate::cli::Deploy;
@@ -32,17 +34,31 @@ async fn steps(
     run: &mut Run<'_>,
 ) -> Result<ExitCode, Error> {
     let begun = Instant::now();
+    let smoke = args.smoke.as_ref();
+    let smoke = smoke.map(|file| Smoke::prepared(session, file.as_deref()));
+    let smoke = smoke.transpose()?;
     let plan = agreed(context, args, session, run, begun).await?;
-    let facts = if plan.is_empty() {
-        plan.facts
+    let (facts, old) = if plan.is_empty() {
+        (plan.facts.clone(), None)
     } else {
         let asked = Instant::now();
-        let applied = run.apply(&plan).await?;
+        let history = History::of(session, &args.locking);
+        let applying = run.apply(&plan);
+        let (applied, old) =
+            prune::alongside(session, &plan, &history, args.keep, applying).await?;
         if !context.global.json {
-            context.say(&count(&applied, run.release(), asked));
+            // It is a release once it has passed.
+            let release = run.made().filter(|_| smoke.is_none());
+            context.say(&count(&applied, release, asked));
         }
-        applied.facts
+        (applied.facts, old)
     };
+    if let Some(smoke) = &smoke {
+        smoke.prove(context, session, run, &plan, &facts).await?;
+    }
+    if let Some(old) = old {
+        prune::away(context, session, run, &facts, old).await;
+    }
     finish(context, session, &facts, run.made(), begun)?;
     if session.serves_only_now() && !context.global.json {
         context.say("nothing listens there yet: `msgai dev` serves it");

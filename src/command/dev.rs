@@ -1,6 +1,6 @@
 //! `dev`: the whole stack on this machine. A local cloud, the ordinary deploy aimed at it, and again on every change.
 
-mod words;
+pub(super) mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,12 +12,14 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::deploy::finish;
 use super::local::{self, Local};
+use super::prune::{self, History};
 use super::run::Run;
 use super::session::{self, Session, folder, guard, signals};
+use super::smoke::read_script;
 use super::{Context, diff};
 use words::{drain, goodbye, short, tell, welcome};
 
-use crate::cli::{Dev, RealismKind};
+use crate::cli::{Dev, KEEP, RealismKind};
 use crate::cloud::wait::pause;
 use crate::error::{Error, ErrorKind};
 use crate::local::{Happening, LocalCloud, Realism};
@@ -173,7 +175,12 @@ async fn steps(
     if context.global.verbose {
         context.say(&plan.text(context.look_err));
     }
-    Ok(run.apply(&plan).await?.facts)
+    let history = History::of(session, &args.locking);
+    let (applied, old) = prune::alongside(session, &plan, &history, KEEP, run.apply(&plan)).await?;
+    if let Some(old) = old {
+        prune::away(context, session, run, &applied.facts, old).await;
+    }
+    Ok(applied.facts)
 }
 
 /// Prints what happens, and deploys again whenever a file changes, until a signal comes.
@@ -321,14 +328,6 @@ fn sources(session: &Session) -> Vec<PathBuf> {
     all.sort();
     all.dedup();
     all
-}
-
-fn read_script(path: &Path) -> Result<(String, Script), Error> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Error::failed(format!("cannot read the conversation {name}: {e}")))?;
-    let script = Script::parse(&text).map_err(|e| Error::failed(format!("{name}: {e}")))?;
-    Ok((name, script))
 }
 
 /// Plays a conversation with real clients.

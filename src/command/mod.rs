@@ -10,6 +10,7 @@ pub mod diff;
 pub mod history;
 pub mod init;
 pub mod outputs;
+pub mod rollback;
 pub mod status;
 pub mod unlock;
 pub mod validate;
@@ -18,8 +19,10 @@ mod code;
 mod local;
 mod output;
 mod preflight;
+mod prune;
 mod run;
 mod session;
+mod smoke;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -83,6 +86,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
         Command::Deploy(args) => Box::pin(deploy::run(context, &args)).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Destroy(args) => Box::pin(destroy::run(context, &args)).await,
+        Command::Rollback(args) => Box::pin(rollback::run(context, &args)).await,
         Command::History(args) => history::run(context, &args).await,
         Command::Unlock => unlock::run(context).await,
         Command::Outputs(args) => outputs::run(context, &args).await,

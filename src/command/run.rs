@@ -206,6 +206,31 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What was applied is not to be a release: it does not do what it should.
+    pub(crate) fn unproven(&mut self, why: &str) {
+        if let Some(record) = &mut self.record {
+            record.release = None;
+            "failed".clone_into(&mut record.outcome);
+            record.note = Some(why.to_owned());
+        }
+    }
+
+    /// Turns back what was applied before, as part of the same run.
+    pub(crate) async fn switch_back(&mut self, plan: &Plan) -> Result<Applied, Error> {
+        let first = self.record.take();
+        let done = self.apply(plan).await;
+        if let (Some(mut first), Some(second)) = (first, self.record.take()) {
+            if done.is_ok() {
+                "switched back".clone_into(&mut first.outcome);
+            }
+            first.changes.extend(second.changes);
+            first.live = second.live;
+            first.seconds = second.seconds;
+            self.record = Some(first);
+        }
+        done
+    }
+
     /// The number of the release that this run makes, where a history is kept.
     pub(crate) fn release(&self) -> Option<u64> {
         self.lease.as_ref().map(Lease::next_release)

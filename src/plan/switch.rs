@@ -6,7 +6,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Action, Change, Plan};
@@ -19,8 +19,7 @@ use crate::resource::permission::Permission;
 use crate::resource::{Difference, Resource, api, version};
 
 /// What a release is: which version each alias serves, which deployment each stage, and who may call.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Live(BTreeMap<ResourceId, String>);
 
 impl Live {
@@ -35,8 +34,20 @@ impl Live {
         Self(parts.map(|(id, at)| (id.clone(), at.id.clone())).collect())
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// As the history keeps it. What cannot be read is of a version of msgai that is still to come.
+    pub fn read(texts: &BTreeMap<String, String>) -> Self {
+        let part = |(id, at): (&String, &String)| Some((id.parse().ok()?, at.clone()));
+        Self(texts.iter().filter_map(part).collect())
+    }
+
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        let text = |(id, at): (&ResourceId, &String)| (id.to_string(), at.clone());
+        self.0.iter().map(text).collect()
+    }
+
+    /// Whether anybody can reach it.
+    pub fn is_served(&self) -> bool {
+        self.0.keys().any(|id| id.kind == Kind::Deployment)
     }
 
     /// Each part of it, and its physical id.

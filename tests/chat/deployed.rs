@@ -12,11 +12,13 @@ use msgai::describe::{Address, Artifacts, Site, describe, scope};
 use msgai::local::clock::Clock;
 use msgai::local::{LocalCloud, Options, Realism};
 use msgai::names::Facts;
-use msgai::observe::observe;
+use msgai::observe::{Observed, observe};
 use msgai::package::{Arch, Profile, Request, Source, package};
+use msgai::plan::switch::{Live, switch};
 use msgai::plan::{Plan, plan};
 use msgai::report::record::Record;
 use msgai::resource::function::Code;
+use msgai::resource::past::Past;
 use msgai::stack::{Architecture, Loaded, load_text};
 use tokio::sync::watch;
 
@@ -88,15 +90,43 @@ impl Deployed {
     /// Deploys the stack; everything must succeed, and leave nothing to do. Gives how many changes there were.
     pub(crate) async fn deploy(&self, shipped: &Code, own: &Own) -> usize {
         let artifacts = self.artifacts(shipped, own);
-        let (_keep, stop) = watch::channel(false);
         let plan = self.plan(&artifacts).await;
-        assert_eq!(plan.dangers, []);
-        let mut record = Record::default();
-        let applied = apply(&plan, &self.engine, &stop, &mut record).await;
-        assert!(applied.is_complete(), "{:#?}", record.events);
+        let changes = self.carry_out(&plan).await;
         let again = self.plan(&artifacts).await;
         assert!(again.is_empty(), "{:#?}", again.changes);
+        changes
+    }
+
+    async fn carry_out(&self, plan: &Plan) -> usize {
+        let (_keep, stop) = watch::channel(false);
+        assert_eq!(plan.dangers, []);
+        let mut record = Record::default();
+        let applied = apply(plan, &self.engine, &stop, &mut record).await;
+        assert!(applied.is_complete(), "{:#?}", record.events);
         applied.outcomes.len()
+    }
+
+    /// The file says something else from now on.
+    pub(crate) fn edit(&mut self, stack: &str) {
+        self.loaded = load_text(stack, "stack.yaml", None, &|_| None)
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    }
+
+    /// What is served now.
+    pub(crate) async fn live(&self) -> Live {
+        Live::of(&self.observed(&Artifacts::new()).await.facts())
+    }
+
+    /// Turns back to what was live once.
+    pub(crate) async fn go_back(&self, target: &Live) -> usize {
+        let observed = self.observed(&Artifacts::new()).await;
+        let id = self.loaded.stack.id();
+        let facts = observed.facts();
+        let past = Past::read(&self.engine, &id, &facts).await.unwrap();
+        let plan = switch(&id, &self.site.place, &observed, &past, target).unwrap();
+        let changes = self.carry_out(&plan).await;
+        assert!(target.is_served_by(&self.live().await));
+        changes
     }
 
     fn artifacts(&self, shipped: &Code, own: &Own) -> Artifacts {
@@ -108,9 +138,15 @@ impl Deployed {
     async fn plan(&self, artifacts: &Artifacts) -> Plan {
         let Loaded { stack, secrets, .. } = &self.loaded;
         let desired = describe(stack, secrets, artifacts, &self.site);
-        let scope = scope(stack, &desired, &self.site.place);
-        let observed = Box::pin(observe(&self.engine, &scope)).await.unwrap();
+        let observed = self.observed(artifacts).await;
         plan(&stack.id(), &self.site.place, &desired, &observed)
+    }
+
+    async fn observed(&self, artifacts: &Artifacts) -> Observed {
+        let Loaded { stack, secrets, .. } = &self.loaded;
+        let desired = describe(stack, secrets, artifacts, &self.site);
+        let scope = scope(stack, &desired, &self.site.place);
+        Box::pin(observe(&self.engine, &scope)).await.unwrap()
     }
 }
 

@@ -18,7 +18,7 @@ use zip::write::SimpleFileOptions;
 
 use super::STACK;
 use super::deployed::{Deployed, Own, deploy, handlers, open};
-use super::person::{MESSAGE, Person, STATUS};
+use super::person::{MESSAGE, NOTICE, Person, STATUS};
 use super::tables::{items, put, text};
 
 const CONNECTIONS: &str = "chat-connections";
@@ -79,27 +79,68 @@ async fn a_deploy_of_code_loses_no_message_and_no_connection() {
     let is_live = AtomicBool::new(false);
     let deploying = async {
         let changes = chat.deploy(&renewed(handlers()), &Own::new()).await;
-        // Three functions and their aliases, and nothing else.
-        assert_eq!(changes, 6);
+        // Three functions, their versions and aliases, and nothing else.
+        assert_eq!(changes, 9);
         is_live.store(true, Ordering::Relaxed);
     };
-    // As long as the deploy takes, and not less than this; each message waits for the one before.
-    let talking = async {
-        let mut said = 0;
-        while said < 200 || !is_live.load(Ordering::Relaxed) {
-            let id = format!("m{said}");
-            alice.sends(&id, json!({ "recipientId": "bob" })).await;
-            let status = alice.hears(STATUS).await;
-            assert_eq!(
-                (&status["messageId"], &status["status"]),
-                (&json!(id), &json!("delivered"))
-            );
-            assert_eq!(bob.hears(MESSAGE).await["messageId"], json!(id));
-            said += 1;
-        }
-    };
-    tokio::join!(deploying, talking);
+    tokio::join!(deploying, talk(&mut alice, &mut bob, 200, &is_live));
 
+    alice.leaves_content().await;
+    bob.leaves_content().await;
+    chat.local.shutdown().await;
+}
+
+/// Until it is over, and not less than so many messages; each waits for the one before.
+async fn talk(alice: &mut Person, bob: &mut Person, least: usize, is_over: &AtomicBool) {
+    let mut said = 0;
+    while said < least || !is_over.load(Ordering::Relaxed) {
+        let id = format!("m{said}");
+        alice.sends(&id, json!({ "recipientId": "bob" })).await;
+        let status = alice.hears(STATUS).await;
+        assert_eq!(
+            (&status["messageId"], &status["status"]),
+            (&json!(id), &json!("delivered"))
+        );
+        assert_eq!(bob.hears(MESSAGE).await["messageId"], json!(id));
+        said += 1;
+    }
+}
+
+/// Code, then settings, then routes, then the way back to the first: two people talk all the while.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_deploy_and_no_way_back_loses_a_message_or_a_connection() {
+    let mut chat = deploy(STACK, None).await;
+    let url = chat.url.clone();
+    let mut alice = Person::joins(&url, "userId=alice").await;
+    let mut bob = Person::joins(&url, "userId=bob").await;
+    let first = chat.live().await;
+
+    let is_over = AtomicBool::new(false);
+    let deploying = async {
+        let code = renewed(handlers());
+        chat.deploy(&code, &Own::new()).await;
+        let settings = STACK
+            .replace("memory: 256", "memory: 512")
+            .replace("burst: 1000", "burst: 900");
+        chat.edit(&settings);
+        chat.deploy(&code, &Own::new()).await;
+        let routes = settings.replace(
+            "    sendMessage: sendMessage",
+            "    sendMessage: { function: sendMessage, timeout: 20s }\n    shout: sendMessage",
+        );
+        chat.edit(&routes);
+        chat.deploy(&code, &Own::new()).await;
+        // Three aliases, and the stage's deployment.
+        assert_eq!(chat.go_back(&first).await, 4);
+        is_over.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(deploying, talk(&mut alice, &mut bob, 200, &is_over));
+
+    // The routes are those of the first again.
+    alice
+        .types(r#"{"action":"shout","recipientId":"bob"}"#)
+        .await;
+    assert_eq!(alice.hears(NOTICE).await["message"], "Forbidden");
     alice.leaves_content().await;
     bob.leaves_content().await;
     chat.local.shutdown().await;

@@ -60,11 +60,13 @@ fn sends(stack: &Stack) -> bool {
 
 /// People are found by their group, and not by their own id.
 fn by_group(stack: &Stack) -> bool {
-    let by = |wanted: &str| {
-        let mut indexes = stack.tables.values().flat_map(|t| t.indexes.values());
-        indexes.any(|index| index.key().name() == wanted)
-    };
-    by("groupId") && !by("userId")
+    finds_by(stack, "groupId") && !finds_by(stack, "userId")
+}
+
+/// A table has an index by this attribute.
+pub(in crate::command) fn finds_by(stack: &Stack, attribute: &str) -> bool {
+    let mut indexes = stack.tables.values().flat_map(|t| t.indexes.values());
+    indexes.any(|index| index.key().name() == attribute)
 }
 
 /// As a person in the current folder says it.

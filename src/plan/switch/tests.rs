@@ -181,11 +181,13 @@ fn a_function_of_others_is_not_switched() {
 fn what_is_live_is_kept_as_text() {
     let story = Story::of(World::new());
     let live = story.live();
-    let text = serde_json::to_string(&live).expect("it is plain");
-    assert!(text.contains(r#""alias/chat-send":"3""#), "{text}");
-    let read: Live = serde_json::from_str(&text).expect("as it was written");
+    let mut texts = live.texts();
+    assert_eq!(texts["alias/chat-send"], "3");
+    texts.insert("something/new".to_owned(), "1".to_owned());
+    let read = Live::read(&texts);
     assert_eq!(read, live);
-    assert!(live.is_served_by(&read));
+    assert!(live.is_served() && live.is_served_by(&read));
+    assert!(!Live::default().is_served());
     assert!(!story.other(BEFORE).is_served_by(&live));
     // A function that came since takes nothing away from what was served before it.
     let more = story.other(&[(Kind::Alias, "chat-more", "1")]);
