@@ -234,7 +234,7 @@ Examples:
     /// Show what goes and what stays, ask for the stack's name, and delete
     ///
     /// Tables stay, with all their items, unless `--delete-data` is said.
-    /// With `--local` only this machine is concerned, and nothing is asked.
+    /// With `--local` only this machine is concerned, and nothing is asked, but for the items of tables.
     #[command(
         visible_alias = "delete",
         after_help = "\
@@ -326,6 +326,16 @@ pub struct Validate {
     /// Also ask AWS: identity, account, Region, names, existing tables, permissions and limits
     #[arg(long)]
     pub online: bool,
+    #[command(flatten)]
+    pub adopt: Adopt,
+}
+
+/// What is there and becomes the stack's.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Adopt {
+    /// Take over an object that has no stack's mark, such as `table/Connections` or `api/ID`; may be repeated
+    #[arg(long = "adopt", value_name = "TYPE/NAME")]
+    pub named: Vec<String>,
 }
 
 /// Where the code of functions comes from.
@@ -372,6 +382,8 @@ pub struct Diff {
     #[arg(long, conflicts_with = "json")]
     pub markdown: bool,
     #[command(flatten)]
+    pub adopt: Adopt,
+    #[command(flatten)]
     pub code: Code,
 }
 
@@ -383,12 +395,20 @@ pub struct Deploy {
     /// Do not ask beforehand what the caller may do, nor for limits
     #[arg(long)]
     pub no_preflight: bool,
+    /// Accept that the API is made anew, under another URL
+    #[arg(long)]
+    pub new_url: bool,
+    /// Begin an index that AWS builds for minutes, and leave it building
+    #[arg(long)]
+    pub no_wait: bool,
     /// Hold a conversation with the deployed stack, and switch back when it fails; without FILE, one message
     #[arg(long, value_name = "FILE", num_args = 0..=1, value_parser = path())]
     pub smoke: Option<Option<PathBuf>>,
     /// How many releases can be gone back to; what only older ones need is removed
     #[arg(long, env = "MSGAI_KEEP", value_name = "N", default_value_t = KEEP, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub keep: u16,
+    #[command(flatten)]
+    pub adopt: Adopt,
     #[command(flatten)]
     pub locking: Locking,
     #[command(flatten)]
@@ -418,6 +438,8 @@ pub struct Status {
     /// Show it again every two seconds
     #[arg(long)]
     pub watch: bool,
+    #[command(flatten)]
+    pub adopt: Adopt,
 }
 
 #[derive(Debug, Args)]

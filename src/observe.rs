@@ -2,7 +2,7 @@
 //!
 //! In: a scope. Out: [`Observed`]. Never: a write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use futures_util::FutureExt;
@@ -24,6 +24,8 @@ pub struct Observed {
     pub objects: BTreeMap<ResourceId, Found>,
     /// Tables that the stack only uses; `None` when there is no such table.
     pub referenced: BTreeMap<String, Option<TableShape>>,
+    /// What is named for being taken over and is not there.
+    pub absent: BTreeSet<ResourceId>,
     /// The stage wants access logs, and the account has no role to write them with.
     pub no_log_role: bool,
     /// What could not be looked at, for a person to know.
@@ -52,17 +54,30 @@ pub async fn observe(cloud: &Cloud, scope: &Scope) -> Result<Observed, CloudErro
         lacks_log_role(cloud, scope),
         hints.clone(),
     )?;
-    let objects = [roles, groups, tables, functions, api]
+    let objects: BTreeMap<ResourceId, Found> = [roles, groups, tables, functions, api]
         .into_iter()
         .flatten()
         .map(|found| (found.id.clone(), found))
         .collect();
     Ok(Observed {
+        absent: absent(scope, &objects),
         objects,
         referenced,
         no_log_role,
         notes: hints.note().into_iter().collect(),
     })
+}
+
+/// An API is named by its physical id, everything else by its name.
+fn absent(scope: &Scope, objects: &BTreeMap<ResourceId, Found>) -> BTreeSet<ResourceId> {
+    let is_there = |id: &ResourceId| match id.kind {
+        Kind::Api => objects
+            .values()
+            .any(|found| found.id.kind == Kind::Api && found.at.id == id.name),
+        _ => objects.contains_key(id),
+    };
+    let named = scope.adopt.iter();
+    named.filter(|id| !is_there(id)).cloned().collect()
 }
 
 async fn roles(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudError> {

@@ -7,6 +7,8 @@
     reason = "a helper that fails is a test that fails"
 )]
 
+#[path = "cli/adopt.rs"]
+mod adopt;
 #[path = "cli/cloud.rs"]
 mod cloud;
 #[path = "cli/denied.rs"]

@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "tests fail where they stand")]
 
+#[path = "deploy/adopt.rs"]
+mod adopt;
+#[path = "deploy/data.rs"]
+mod data;
 #[path = "deploy/drift.rs"]
 mod drift;
 #[path = "deploy/gone.rs"]

@@ -8,18 +8,22 @@ use serde_json::json;
 use super::output::outputs;
 use super::prune::{self, History};
 use super::run::Run;
-use super::session::{Session, guard};
+use super::session::{Session, guard, of_cloud};
 use super::smoke::Smoke;
 use super::{Context, diff, preflight};
 use crate::apply::{Applied, Outcome};
 use crate::cli::Deploy;
+use crate::describe::Artifacts;
 use crate::error::{Error, ErrorKind};
 use crate::names::{Facts, ResourceId};
 use crate::plan::Plan;
 use crate::plan::guard::Consent;
+use crate::resource::Resource;
+use crate::resource::table::{Unfinished, Until, unfinished};
 
 pub(crate) async fn run(context: &Context, args: &Deploy) -> Result<ExitCode, Error> {
     let session = Session::open_for_run(context).await?;
+    let session = session.adopting(&args.adopt)?.until(until(args));
     context.warnings(&session.loaded);
     let mut run = Run::new(context, &session, "deploy", &args.locking, None);
     let done = Box::pin(steps(context, args, &session, &mut run)).await;
@@ -60,10 +64,68 @@ async fn steps(
         prune::away(context, session, run, &facts, old).await;
     }
     finish(context, session, &facts, run.made(), begun)?;
+    if args.no_wait {
+        left_building(context, session).await?;
+    }
     if session.serves_only_now() && !context.global.json {
         context.say("nothing listens there yet: `msgai dev` serves it");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the flags consent to. Locally the URL has no API's id in it, and so stays.
+fn consents(session: &Session, args: &Deploy) -> Vec<Consent> {
+    let given = [
+        (Consent::DropConnections, args.drop_connections),
+        (Consent::NewUrl, args.new_url || session.is_local()),
+    ];
+    let given = given.into_iter().filter(|(_, is_given)| *is_given);
+    given.map(|(consent, _)| consent).collect()
+}
+
+fn until(args: &Deploy) -> Until {
+    if args.no_wait {
+        Until::Begun
+    } else {
+        Until::AtRest
+    }
+}
+
+/// Says which indexes are not there yet.
+async fn left_building(context: &Context, session: &Session) -> Result<(), Error> {
+    for resource in session.describe(&Artifacts::new()).resources.values() {
+        let Resource::Table(table) = resource else {
+            continue;
+        };
+        let left = unfinished(&session.cloud, table).await.map_err(of_cloud)?;
+        let Some(Unfinished { building, next }) = left else {
+            continue;
+        };
+        if context.global.json {
+            context.say_json(json!({
+                "type": "building",
+                "version": 1,
+                "id": resource.id(),
+                "building": building,
+                "next": next,
+            }));
+            continue;
+        }
+        for index in building {
+            context.say(&format!(
+                "index {index} of table {} is being built; `msgai status` shows when it is ready",
+                table.name
+            ));
+        }
+        if !next.is_empty() {
+            context.say(&format!(
+                "still to come in table {}: {}; deploy again when that is ready",
+                table.name,
+                next.join(", ")
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The plan that is shown, and agreed to where a person is asked; with the lock held unless there is nothing to do.
@@ -82,12 +144,7 @@ async fn agreed(
     loop {
         diff::notes(context, &plan);
         show(context, session, &plan, begun);
-        let consents: &[Consent] = if args.drop_connections {
-            &[Consent::DropConnections]
-        } else {
-            &[]
-        };
-        guard(&plan, consents)?;
+        guard(&plan, &consents(session, args))?;
         preflight::refuse(context, run, preflight.as_ref(), &plan).await?;
         if plan.is_empty() || !run.asks() {
             return Ok(plan);

@@ -13,13 +13,14 @@ use crate::cli::Destroy;
 use crate::error::Error;
 use crate::names::Kind;
 use crate::plan::Plan;
-use crate::plan::guard::Consent;
+use crate::plan::guard::{Consent, Danger};
 use crate::plan::render::kept_line;
 use crate::resource::Desired;
 
 pub(crate) async fn run(context: &Context, args: &Destroy) -> Result<ExitCode, Error> {
     let session = Session::open_for_run(context).await?;
-    let mut run = Run::new(context, &session, "destroy", &args.locking, None);
+    let run = Run::new(context, &session, "destroy", &args.locking, None);
+    let mut run = run.asking(args.delete_data);
     let done = Box::pin(steps(context, args, &session, &mut run)).await;
     run.end().await;
     done
@@ -91,7 +92,7 @@ async fn agreed(
         }
         guard(&plan, &consents)?;
         preflight::refuse(context, run, preflight.as_ref(), &plan).await?;
-        confirm(context, session, plan.stack.as_str())?;
+        confirm(context, session, &plan)?;
         if run.hold().await? {
             return Ok(plan);
         }
@@ -130,8 +131,12 @@ fn nothing_to_do(context: &Context, plan: &Plan) {
 }
 
 /// A yes is too quick for something that cannot be taken back: the stack's name is typed.
-fn confirm(context: &Context, session: &Session, stack: &str) -> Result<(), Error> {
-    if context.global.yes || session.is_local() {
+/// Of the local cloud only what cannot be made again is asked about.
+fn confirm(context: &Context, session: &Session, plan: &Plan) -> Result<(), Error> {
+    let stack = plan.stack.as_str();
+    let loses_items = |danger: &Danger| danger.consent() == Consent::DeleteData;
+    let is_asked = !session.is_local() || plan.dangers.iter().any(loses_items);
+    if context.global.yes || !is_asked {
         return Ok(());
     }
     let answer = context.ask(

@@ -168,7 +168,7 @@ async fn steps(
 ) -> Result<Facts, Error> {
     let plan = run.look(|| session.planned(context, &args.code)).await?;
     diff::notes(context, &plan);
-    guard(&plan, &[Consent::DropConnections])?;
+    guard(&plan, &[Consent::DropConnections, Consent::NewUrl])?;
     if plan.is_empty() {
         return Ok(plan.facts);
     }

@@ -17,7 +17,7 @@ const CHANGES: u8 = 2;
 
 pub(crate) async fn run(context: &Context, args: &Diff) -> Result<ExitCode, Error> {
     let begun = Instant::now();
-    let session = Session::open(context).await?;
+    let session = Session::open(context).await?.adopting(&args.adopt)?;
     context.warnings(&session.loaded);
     let plan = session.planned(context, &args.code).await?;
     notes(context, &plan);

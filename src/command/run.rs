@@ -75,6 +75,12 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Asks a person in any case, the local cloud's as well.
+    pub(crate) fn asking(mut self, always: bool) -> Self {
+        self.asks |= always && !self.context.global.yes;
+        self
+    }
+
     /// Whether a person is asked before anything is changed.
     pub(crate) fn asks(&self) -> bool {
         self.asks

@@ -1,22 +1,25 @@
 //! From flags to a stack, a cloud and a place: what every verb that talks to a cloud begins with.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use tokio::sync::watch;
 
 use super::local::{self, Local};
 use super::{Context, environment};
-use crate::cli::Code;
+use crate::cli::{Adopt, Code};
 use crate::cloud::{Caller, Cloud, CloudError, Fault, Target};
 use crate::describe::{self, Address, Artifacts, Site};
 use crate::error::{Error, ErrorKind};
 use crate::ledger::{Ledger, Seen};
+use crate::names::{Kind, ResourceId};
 use crate::observe::{Observed, observe};
 use crate::package::Arch;
 use crate::plan::guard::Consent;
 use crate::plan::{Plan, plan};
+use crate::resource::table::Until;
 use crate::resource::{Desired, Scope};
-use crate::stack::{self, Architecture, Loaded, Severity};
+use crate::stack::{self, Architecture, Loaded, Severity, Unfit};
 
 /// A stack file and the cloud that it is for.
 pub(crate) struct Session {
@@ -29,6 +32,10 @@ pub(crate) struct Session {
     pub(crate) seen: Option<Seen>,
     /// Kept alive while it is used.
     pub(crate) local: Option<Local>,
+    /// Objects to take over; nothing, for verbs that take nothing over.
+    adopt: BTreeSet<ResourceId>,
+    /// Whether indexes that AWS builds for minutes are waited for.
+    until: Until,
 }
 
 /// Finds and reads the stack file, and says what it warns of.
@@ -170,6 +177,8 @@ impl Session {
             caller: caller.arn,
             seen,
             local,
+            adopt: BTreeSet::new(),
+            until: Until::AtRest,
         };
         session.guard_account()?;
         Ok(session)
@@ -186,6 +195,28 @@ impl Session {
             .hint("use the `--profile` of that account")),
             _ => Ok(()),
         }
+    }
+
+    /// Takes over what the file and the command line name for it.
+    pub(crate) fn adopting(mut self, flags: &Adopt) -> Result<Self, Error> {
+        let stack = &self.loaded.stack;
+        let region = Some(self.site.place.region.as_str());
+        for text in stack.adopt.iter().chain(&flags.named) {
+            let unfit = |unfit: Unfit| Error::usage(unfit.message).hints(unfit.hint);
+            let id = stack.adopted(text, region).map_err(unfit)?;
+            // What AWS calls an API means nothing to the local cloud.
+            let means_nothing =
+                id.kind == Kind::Api && self.local.is_some() && !flags.named.contains(text);
+            if !means_nothing {
+                self.adopt.insert(id);
+            }
+        }
+        Ok(self)
+    }
+
+    /// When changes of tables count as made.
+    pub(crate) fn until(self, until: Until) -> Self {
+        Self { until, ..self }
     }
 
     pub(crate) fn is_local(&self) -> bool {
@@ -212,11 +243,15 @@ impl Session {
             artifacts,
             &self.site,
         )
+        .until(self.until)
     }
 
     pub(crate) fn scope(&self) -> Scope {
         let desired = self.describe(&Artifacts::new());
-        describe::scope(&self.loaded.stack, &desired, &self.site.place)
+        Scope {
+            adopt: self.adopt.clone(),
+            ..describe::scope(&self.loaded.stack, &desired, &self.site.place)
+        }
     }
 
     pub(crate) async fn observe(&self) -> Result<Observed, Error> {

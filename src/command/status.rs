@@ -18,9 +18,12 @@ use crate::names::ResourceId;
 use crate::observe::Observed;
 use crate::plan::wrap::{COLUMNS, wrap};
 use crate::plan::{Action, Plan, assume_code};
+use crate::resource::table::Until;
 
 pub(crate) async fn run(context: &Context, args: &Status) -> Result<ExitCode, Error> {
+    // An index that is being built is no difference: the row says that it is.
     let session = Session::open(context).await?;
+    let session = session.adopting(&args.adopt)?.until(Until::Begun);
     loop {
         once(context, &session, args.watch).await?;
         if !args.watch {

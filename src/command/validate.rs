@@ -16,7 +16,13 @@ use crate::resource::Desired;
 
 pub(crate) async fn run(context: &Context, args: &Validate) -> Result<ExitCode, Error> {
     if args.online {
-        return online(context).await;
+        return online(context, args).await;
+    }
+    if !args.adopt.named.is_empty() {
+        return Err(Error::usage(
+            "`--adopt` names what is there, which `validate` does not ask for",
+        )
+        .hint("say `--online`, too"));
     }
     let loaded = session::load(context)?;
     let text = loaded.render_warnings(context.look_err.colour);
@@ -79,8 +85,8 @@ fn line(context: &Context, check: &Check) -> String {
 }
 
 /// Identity, account and Region come with the session; the rest is looked at and asked for.
-async fn online(context: &Context) -> Result<ExitCode, Error> {
-    let session = Session::open(context).await?;
+async fn online(context: &Context, args: &Validate) -> Result<ExitCode, Error> {
+    let session = Session::open(context).await?.adopting(&args.adopt)?;
     let observed = session.observe().await?;
     // With nothing built, only what must not be there or must look otherwise can be judged.
     let mut desired: Desired = session.describe(&Artifacts::new());
@@ -155,7 +161,11 @@ fn about(danger: &Danger) -> &'static str {
         Danger::NoLogRole => LOGS,
         Danger::NoTable { .. } | Danger::OtherTable { .. } | Danger::ReplacesTable { .. } => TABLES,
         Danger::NotOurs { .. }
+        | Danger::OfAnotherStack { .. }
         | Danger::TwoApis { .. }
+        | Danger::HasApi { .. }
+        | Danger::NoApi { .. }
+        | Danger::NewUrl { .. }
         | Danger::LosesItems { .. }
         | Danger::DropsConnections { .. } => NAMES,
     }

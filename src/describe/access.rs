@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Describing, log_group};
+use super::Describing;
 use crate::names::{Kind, ResourceId};
 use crate::resource::role::Role;
 use crate::resource::role_policy::{RolePolicy, Statement};
@@ -167,7 +167,7 @@ impl Describing<'_> {
             .collect();
         all.extend(self.on_connections(&methods));
         let logs = functions.iter().map(|key| {
-            let group = log_group(&self.stack.function_name(key));
+            let group = self.stack.log_group_name(key);
             Text::known(format!("{}:*", self.site.place.log_group_arn(&group)))
         });
         all.push(Statement {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Describing;
 use super::access::{Reach, reach};
-use super::{Describing, log_group};
 use crate::names::{Kind, ResourceId};
 use crate::resource::alias::{Alias, Serves};
 use crate::resource::function::Function;
@@ -63,7 +63,7 @@ impl Describing<'_> {
             role: Text::id(self.role_of(key)),
             environment: self.environment(key, def),
             concurrency: def.concurrency.and_then(|n| i32::try_from(n).ok()),
-            log_group: ResourceId::new(Kind::LogGroup, log_group(&name)),
+            log_group: ResourceId::new(Kind::LogGroup, self.stack.log_group_name(key)),
             tags: self.tags.clone(),
             name,
         }

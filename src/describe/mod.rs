@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::names::{Kind, MARK, Place, StackId};
 use crate::resource::function::Code;
 use crate::resource::log_group::LogGroup;
-use crate::resource::table::{Index, Key, Table, TableShape, key_value};
+use crate::resource::table::{Index, Key, Table, TableShape, Until, key_value};
 use crate::resource::text::Text;
 use crate::resource::{Desired, Resource, Scope, api};
 use crate::stack::{
@@ -126,14 +126,28 @@ pub fn scope(stack: &Stack, desired: &Desired, place: &Place) -> Scope {
         stack: id,
         place: place.clone(),
         wanted: desired.resources.keys().cloned().collect(),
+        adopt: BTreeSet::new(),
         referenced: desired.referenced.keys().cloned().collect(),
         managed_keys: desired
             .resources
             .values()
             .filter_map(wants_managed_key)
             .collect(),
+        until: until(desired),
         access_logs: stack.api.logs.is_some(),
     }
+}
+
+/// The same for all tables.
+fn until(desired: &Desired) -> Until {
+    let mut tables = desired
+        .resources
+        .values()
+        .filter_map(|resource| match resource {
+            Resource::Table(table) => Some(table.until),
+            _ => None,
+        });
+    tables.next().unwrap_or_default()
 }
 
 fn wants_managed_key(resource: &Resource) -> Option<String> {
@@ -147,11 +161,6 @@ fn tags(stack: &Stack, id: &StackId) -> BTreeMap<String, String> {
     let mut tags = stack.tags.clone();
     tags.insert(MARK.to_owned(), id.to_string());
     tags
-}
-
-/// Where Lambda writes a function's lines.
-fn log_group(function: &str) -> String {
-    format!("/aws/lambda/{function}")
 }
 
 /// Days, or `None` for ever.
@@ -199,6 +208,7 @@ impl Describing<'_> {
                 .as_ref()
                 .map_or_else(|| "aws-owned".to_owned(), |encryption| encryption.0.clone()),
             protection: table.deletion_protection.unwrap_or(self.site.protects),
+            until: Until::AtRest,
             tags: self.tags.clone(),
         }
     }
@@ -240,7 +250,7 @@ impl Describing<'_> {
                 .logs
                 .as_ref()
                 .and_then(|logs| logs.retention.as_ref());
-            let name = log_group(&self.stack.function_name(key));
+            let name = self.stack.log_group_name(key);
             group(name, own.or(self.stack.logs.retention.as_ref()))
         });
         let of_stage = self
@@ -248,12 +258,8 @@ impl Describing<'_> {
             .api
             .logs
             .as_ref()
-            .map(|logs| group(self.access_log_group(), logs.retention.as_ref()));
+            .map(|logs| group(self.stack.access_log_group_name(), logs.retention.as_ref()));
         of_functions.chain(of_stage).collect()
-    }
-
-    pub(crate) fn access_log_group(&self) -> String {
-        format!("/aws/apigateway/{}/{}", self.id, self.stack.api.stage)
     }
 }
 

@@ -204,7 +204,10 @@ impl Describing<'_> {
             route_throttles,
             metrics: def.metrics,
             logs: def.logs.as_ref().map(|logs| AccessLog {
-                destination: self.site.place.log_group_arn(&self.access_log_group()),
+                destination: self
+                    .site
+                    .place
+                    .log_group_arn(&self.stack.access_log_group_name()),
                 format: logs.format.clone().unwrap_or_else(|| ACCESS_LOG.to_owned()),
             }),
             variables: def.variables.clone().into_iter().collect(),

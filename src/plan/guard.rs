@@ -1,6 +1,6 @@
 //! What a plan may not do unasked, and what it may not do at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::Serialize;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Action, Change};
 use crate::names::{Kind, ResourceId};
 use crate::observe::Observed;
-use crate::resource::Desired;
+use crate::resource::{Desired, Found, api, permission};
 
 /// A reason for which a plan refuses itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,8 +17,20 @@ use crate::resource::Desired;
 pub enum Danger {
     /// An object with a wanted name exists and has no mark of this stack.
     NotOurs { id: ResourceId },
+    /// An object with a wanted name, or one that is to be taken over, has another stack's mark.
+    OfAnotherStack { id: ResourceId, stack: String },
     /// More than one API has the stack's mark.
     TwoApis { id: ResourceId },
+    /// An API is to be taken over, and the stack has one already.
+    HasApi { id: ResourceId },
+    /// An API is to be taken over, and there is none with this id.
+    NoApi { id: ResourceId },
+    /// The stack's API is gone, and another one would have another URL.
+    NewUrl {
+        id: ResourceId,
+        /// The physical ids that functions of the stack still let in.
+        was: BTreeSet<String>,
+    },
     /// A table and all its items would go.
     LosesItems { id: ResourceId },
     /// A setting of a table cannot be changed in place, and a new table would be empty.
@@ -50,6 +62,8 @@ pub enum Consent {
     DeleteData,
     /// `--drop-connections`.
     DropConnections,
+    /// `--new-url`.
+    NewUrl,
     /// None: the file or the account has to change.
     Never,
 }
@@ -59,8 +73,12 @@ impl Danger {
         match self {
             Self::LosesItems { .. } => Consent::DeleteData,
             Self::DropsConnections { .. } => Consent::DropConnections,
+            Self::NewUrl { .. } => Consent::NewUrl,
             Self::NotOurs { .. }
+            | Self::OfAnotherStack { .. }
             | Self::TwoApis { .. }
+            | Self::HasApi { .. }
+            | Self::NoApi { .. }
             | Self::ReplacesTable { .. }
             | Self::NoLogRole
             | Self::NoTable { .. }
@@ -72,9 +90,30 @@ impl Danger {
     pub fn hint(&self) -> String {
         match self {
             Self::NotOurs { id } => format!(
-                "give this stack's {} another name (or a `suffix`), or remove the one that is there",
+                "give this stack's {} another name (or a `suffix`), or take it over with `--adopt {id}`",
                 id.kind
             ),
+            Self::OfAnotherStack { id, .. } if id.kind == Kind::Api => {
+                "leave it out of what is taken over: one API cannot be in two stacks".to_owned()
+            }
+            Self::OfAnotherStack { id, .. } => format!(
+                "give this stack's {} another name (or a `suffix`): one object cannot be in two stacks",
+                id.kind
+            ),
+            Self::HasApi { .. } => {
+                "leave it out of what is taken over, or remove the stack's own API first".to_owned()
+            }
+            Self::NoApi { .. } => {
+                "`aws apigatewayv2 get-apis` lists them; without naming one, a new API is made"
+                    .to_owned()
+            }
+            Self::NewUrl { was, .. } => {
+                let still = was.first().map(|api| format!("`--adopt api/{api}`"));
+                format!(
+                    "if the API is there and only lost its tag, say {}; to accept a new URL, say `--new-url`",
+                    still.unwrap_or_default()
+                )
+            }
             Self::TwoApis { .. } => {
                 "remove the one that is not used (`aws apigatewayv2 delete-api --api-id ID`)"
                     .to_owned()
@@ -107,9 +146,27 @@ impl fmt::Display for Danger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotOurs { id } => write!(f, "{id} exists and was not made by this stack"),
+            Self::OfAnotherStack { id, stack } => write!(f, "{id} belongs to the stack {stack}"),
             Self::TwoApis { id } => {
-                let physical = id.name.split_once('~').map_or(id.name.as_str(), |(_, p)| p);
+                let physical = api::beside(id).unwrap_or(&id.name);
                 write!(f, "a second API ({physical}) has this stack's tag")
+            }
+            Self::HasApi { id } => {
+                write!(f, "{id} cannot be taken over: the stack has an API already")
+            }
+            Self::NoApi { id } => {
+                write!(
+                    f,
+                    "{id} cannot be taken over: there is no such WebSocket API"
+                )
+            }
+            Self::NewUrl { id, was } => {
+                let was: Vec<&str> = was.iter().map(String::as_str).collect();
+                let was = was.join(", ");
+                write!(
+                    f,
+                    "{id} was {was}, which is gone: a new one has another URL, which clients have to learn"
+                )
             }
             Self::LosesItems { id } => write!(f, "this would delete {id} and its items"),
             Self::ReplacesTable {
@@ -152,20 +209,56 @@ pub(super) fn dangers(
     changes: &BTreeMap<ResourceId, Change>,
 ) -> Vec<Danger> {
     let mut all = Vec::new();
-    for (id, found) in &observed.objects {
-        if !found.ours && desired.resources.contains_key(id) {
-            all.push(Danger::NotOurs { id: id.clone() });
-        }
-        if id.kind == Kind::Api && id.name.contains('~') {
-            all.push(Danger::TwoApis { id: id.clone() });
-        }
-    }
+    let looked = observed.objects.values();
+    all.extend(looked.filter_map(|found| of_found(found, desired)));
+    all.extend(of_url(observed, changes));
     if observed.no_log_role && desired.resources.keys().any(|id| id.kind == Kind::Stage) {
         all.push(Danger::NoLogRole);
     }
     all.extend(changes.values().filter_map(of_change));
     all.extend(of_referenced(desired, observed));
     all
+}
+
+/// Whose an object is, where that is in the way.
+fn of_found(found: &Found, desired: &Desired) -> Option<Danger> {
+    let id = found.id.clone();
+    if let Some(physical) = api::beside(&id) {
+        if found.ours {
+            return Some(Danger::TwoApis { id });
+        }
+        let id = ResourceId::new(Kind::Api, physical);
+        return Some(match found.owner() {
+            Some(stack) => Danger::OfAnotherStack { id, stack },
+            None => Danger::HasApi { id },
+        });
+    }
+    if found.ours || !desired.resources.contains_key(&id) {
+        return None;
+    }
+    Some(match found.owner() {
+        Some(stack) => Danger::OfAnotherStack { id, stack },
+        None => Danger::NotOurs { id },
+    })
+}
+
+/// An API that would be made although one was named, or although functions of the stack still let in another: a
+/// permission is made after its API, so neither a first deploy nor one that was killed leaves such.
+fn of_url(observed: &Observed, changes: &BTreeMap<ResourceId, Change>) -> Option<Danger> {
+    let makes = |change: &&Change| {
+        change.id.kind == Kind::Api && matches!(change.action, Action::Create(_))
+    };
+    let id = changes.values().find(makes)?.id.clone();
+    if let Some(named) = observed.absent.iter().find(|id| id.kind == Kind::Api) {
+        return Some(Danger::NoApi { id: named.clone() });
+    }
+    let was: BTreeSet<String> = observed
+        .objects
+        .values()
+        .filter(|found| found.id.kind == Kind::Permission)
+        .filter_map(permission::api)
+        .collect();
+    (!was.is_empty()).then_some(Danger::NewUrl { id, was })
 }
 
 fn of_change(change: &Change) -> Option<Danger> {

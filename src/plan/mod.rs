@@ -169,7 +169,7 @@ pub fn plan(stack: &StackId, place: &Place, desired: &Desired, observed: &Observ
     cascade(stack, &mut changes);
     let changes = order::order(changes);
     let dangers = guard::dangers(desired, observed, &changes);
-    let notes = observed.notes.clone();
+    let notes = notes(&changes, observed);
     let (stack, place) = (stack.clone(), place.clone());
     Plan {
         stack,
@@ -181,6 +181,13 @@ pub fn plan(stack: &StackId, place: &Place, desired: &Desired, observed: &Observ
         facts,
         notes,
     }
+}
+
+/// What could not be looked at, and what was to be taken over and is made instead.
+fn notes(changes: &BTreeMap<ResourceId, Change>, observed: &Observed) -> Vec<String> {
+    let absent = observed.absent.iter().filter(|id| changes.contains_key(id));
+    let absent = absent.map(|id| format!("there is no {id} to take over: a new one is made"));
+    observed.notes.iter().cloned().chain(absent).collect()
 }
 
 /// `None` when it is as it should be.

@@ -115,8 +115,7 @@ impl World {
                 .iter()
                 .map(|(name, shape)| (name.clone(), Some(shape.clone())))
                 .collect(),
-            no_log_role: false,
-            notes: Vec::new(),
+            ..Observed::default()
         }
     }
 

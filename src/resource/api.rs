@@ -1,6 +1,8 @@
 //! The WebSocket API. API names are not unique and `CreateApi` takes no token, so the mark in the call itself is
 //! what we know it by.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use aws_sdk_apigatewayv2::types::{Api as ApiObject, ProtocolType};
@@ -69,6 +71,10 @@ impl Managed for Api {
     ) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().api_write().await;
         let gateway = work.cloud.apigateway();
+        // First the mark: what is changed is the stack's from then on, wherever a kill comes.
+        if touches(because, "tags") {
+            tag(work, &work.place.api_arn(&at.id), because, &self.tags).await?;
+        }
         if ["name", "description", "select"]
             .iter()
             .any(|field| touches(because, field))
@@ -84,9 +90,6 @@ impl Managed for Api {
                         .send()
                 })
                 .await?;
-        }
-        if touches(because, "tags") {
-            tag(work, &work.place.api_arn(&at.id), because, &self.tags).await?;
         }
         Ok(at.clone())
     }
@@ -155,8 +158,8 @@ pub(crate) async fn delete(work: &Work<'_>, at: &Physical) -> Result<(), CloudEr
         .map(drop)
 }
 
-async fn marked(cloud: &Cloud, stack: &StackId) -> Result<Vec<ApiObject>, CloudError> {
-    let all = super::pages(|token| async move {
+async fn all(cloud: &Cloud) -> Result<Vec<ApiObject>, CloudError> {
+    super::pages(|token| async move {
         let page = cloud
             .call("GetApis", "the account", || {
                 cloud
@@ -169,32 +172,89 @@ async fn marked(cloud: &Cloud, stack: &StackId) -> Result<Vec<ApiObject>, CloudE
             .await?;
         Ok((page.items.unwrap_or_default(), page.next_token))
     })
-    .await?;
-    let is_marked = |api: &ApiObject| {
-        api.tags().and_then(|t| t.get(MARK)).map(String::as_str) == Some(stack.as_str())
-    };
-    Ok(all.into_iter().filter(is_marked).collect())
+    .await
 }
 
-/// The stack's API. A second one with the mark is listed under its own id, for the plan to refuse.
+fn mark(api: &ApiObject) -> Option<&str> {
+    api.tags()
+        .and_then(|tags| tags.get(MARK))
+        .map(String::as_str)
+}
+
+async fn marked(cloud: &Cloud, stack: &StackId) -> Result<Vec<ApiObject>, CloudError> {
+    let is_marked = |api: &ApiObject| mark(api) == Some(stack.as_str());
+    Ok(all(cloud).await?.into_iter().filter(is_marked).collect())
+}
+
+/// The stack's API: the one with its mark, else the one that is named for being taken over. A second one is listed
+/// under its own id, for the plan to refuse.
 pub(crate) async fn list(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudError> {
-    let found = marked(cloud, &scope.stack)
-        .await?
+    let all = all(cloud).await?;
+    let (mut ours, others): (Vec<_>, Vec<_>) = all
+        .iter()
+        .partition(|api| mark(api) == Some(scope.stack.as_str()));
+    let mut named: Vec<&ApiObject> = others
+        .into_iter()
+        .filter(|api| is_named(api, &scope.adopt))
+        .collect();
+    let free = named.iter().position(|api| mark(api).is_none());
+    if let Some(free) = free.filter(|_| ours.is_empty()) {
+        ours.push(named.remove(free));
+    }
+    let ours = ours
         .into_iter()
         .enumerate()
-        .map(|(n, api)| {
-            let physical = api.api_id().unwrap_or_default();
-            let name = match n {
-                0 => scope.stack.to_string(),
-                _ => format!("{}~{physical}", scope.stack),
-            };
-            let settings = settings(
-                api.name().unwrap_or_default(),
-                api.description().unwrap_or_default(),
-                api.route_selection_expression().unwrap_or_default(),
-                &tags::own(api.tags().into_iter().flatten()),
-            );
-            Found::ours(Kind::Api, name, Physical::new(physical), settings)
-        });
-    Ok(found.collect())
+        .map(|(n, api)| object(api, scope, n == 0));
+    let others = named.into_iter().map(|api| Found {
+        ours: false,
+        ..object(api, scope, false)
+    });
+    Ok(ours.chain(others).collect())
+}
+
+fn is_named(api: &ApiObject, adopt: &BTreeSet<ResourceId>) -> bool {
+    let id = ResourceId::new(Kind::Api, api.api_id().unwrap_or_default());
+    api.protocol_type() == Some(&ProtocolType::Websocket) && adopt.contains(&id)
+}
+
+/// What comes after the stack's name where an API is not the stack's only one.
+const BESIDE: char = '~';
+
+/// The physical id of an API that is not the stack's only one.
+pub fn beside(id: &ResourceId) -> Option<&str> {
+    let (_, physical) = id.name.split_once(BESIDE)?;
+    (id.kind == Kind::Api).then_some(physical)
+}
+
+fn object(api: &ApiObject, scope: &Scope, is_only: bool) -> Found {
+    let physical = api.api_id().unwrap_or_default();
+    let name = if is_only {
+        scope.stack.to_string()
+    } else {
+        format!("{}{BESIDE}{physical}", scope.stack)
+    };
+    let settings = settings(
+        api.name().unwrap_or_default(),
+        api.description().unwrap_or_default(),
+        api.route_selection_expression().unwrap_or_default(),
+        &tags::own(api.tags().into_iter().flatten()),
+    );
+    Found::ours(Kind::Api, name, Physical::new(physical), settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_http_api_is_none_to_take_over() {
+        let adopt = BTreeSet::from([ResourceId::new(Kind::Api, "a1")]);
+        let api = |id: &str, protocol| {
+            let api = ApiObject::builder().api_id(id).protocol_type(protocol);
+            is_named(&api.build(), &adopt)
+        };
+        assert!(api("a1", ProtocolType::Websocket));
+        assert!(!api("a1", ProtocolType::Http));
+        assert!(!api("a2", ProtocolType::Websocket));
+    }
 }

@@ -119,6 +119,10 @@ impl Managed for Function {
         at: &Physical,
         because: &[Difference],
     ) -> Result<Physical, CloudError> {
+        // First the mark: what is changed is the stack's from then on, wherever a kill comes.
+        if touches(because, "tags") {
+            self.tag(work, because).await?;
+        }
         let of_configuration = [
             "description",
             "environment",
@@ -138,9 +142,6 @@ impl Managed for Function {
         }
         if touches(because, "concurrency") {
             self.reserve(work).await?;
-        }
-        if touches(because, "tags") {
-            self.tag(work, because).await?;
         }
         Ok(at.clone())
     }

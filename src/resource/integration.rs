@@ -138,8 +138,15 @@ pub(crate) async fn list(
         Ok((page.items.unwrap_or_default(), page.next_token))
     })
     .await?;
+    // Where several call one function, the one that does it through the alias is ours, and the others are leftovers.
+    let not_through_alias = |item: &&IntegrationObject| {
+        let uri = item.integration_uri().unwrap_or_default();
+        !uri.ends_with(&format!(":{LIVE}/invocations"))
+    };
+    let mut ordered: Vec<&IntegrationObject> = items.iter().collect();
+    ordered.sort_by_key(not_through_alias);
     let mut all: Vec<Found> = Vec::new();
-    for item in &items {
+    for item in ordered {
         let mut found = object(item, place);
         if all.iter().any(|other| other.id == found.id) {
             found.id.name = format!("{}~{}", found.id.name, found.at.id);
@@ -163,10 +170,14 @@ fn object(item: &IntegrationObject, place: &Place) -> Found {
     )
 }
 
-/// The function that an invocation URI names, through its alias.
+/// The function that an invocation URI names, through its alias or, in an API that was taken over, without.
 fn function_of<'a>(uri: &'a str, place: &Place) -> Option<&'a str> {
     let start = format!("/functions/{}", place.function_arn(""));
     let (_, rest) = uri.split_once(&start)?;
-    let (function, _) = rest.split_once(&format!(":{LIVE}/invocations"))?;
-    Some(function)
+    let called = rest.strip_suffix("/invocations")?;
+    Some(
+        called
+            .split_once(':')
+            .map_or(called, |(function, _)| function),
+    )
 }

@@ -66,12 +66,13 @@ impl Managed for LogGroup {
         because: &[Difference],
     ) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().logs().await;
-        still_ours(work, &self.name).await?;
-        if touches(because, "retention") {
-            self.retain(work).await?;
-        }
+        still_ours(work, &self.name, because).await?;
+        // First the mark: what is changed is the stack's from then on, wherever a kill comes.
         if touches(because, "tags") {
             self.tag(work, because).await?;
+        }
+        if touches(because, "retention") {
+            self.retain(work).await?;
         }
         Ok(at.clone())
     }
@@ -130,14 +131,14 @@ impl LogGroup {
     }
 }
 
-async fn still_ours(work: &Work<'_>, name: &str) -> Result<(), CloudError> {
+async fn still_ours(work: &Work<'_>, name: &str, because: &[Difference]) -> Result<(), CloudError> {
     let tags = tags_of(work.cloud, &work.place.log_group_arn(name)).await?;
-    tags::still_ours(work, &ResourceId::new(Kind::LogGroup, name), &tags)
+    tags::still_ours(work, &ResourceId::new(Kind::LogGroup, name), &tags, because)
 }
 
 pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError> {
     let _turn = work.cloud.pace().logs().await;
-    still_ours(work, name).await?;
+    still_ours(work, name, &[]).await?;
     work.cloud
         .call("DeleteLogGroup", name, || {
             work.cloud
@@ -198,11 +199,12 @@ async fn object(
     } else {
         tags_of(cloud, &arn).await?
     };
+    let id = ResourceId::new(Kind::LogGroup, name);
     Ok(Found {
-        id: ResourceId::new(Kind::LogGroup, name),
+        ours: scope.has(&id, &tags),
+        id,
         at: Physical::new(name),
         settings: json!({ "retention": group.retention_in_days(), "tags": tags }),
-        ours: scope.is_ours(&tags),
         state: None,
     })
 }

@@ -79,10 +79,14 @@ pub struct Scope {
     /// Every tag that an object of ours should have, the mark among them.
     pub tags: BTreeMap<String, String>,
     pub wanted: BTreeSet<ResourceId>,
+    /// Objects that are taken over when they have no stack's mark; an API is named by its physical id.
+    pub adopt: BTreeSet<ResourceId>,
     /// Tables that are used and never changed: physical names.
     pub referenced: BTreeSet<String>,
     /// Tables that want AWS's managed key, which is told from another key only by their wanting it.
     pub managed_keys: BTreeSet<String>,
+    /// Whether a table with an index that is being built is as it should be.
+    pub until: table::Until,
     /// The stage writes access logs, for which the account needs a role.
     pub access_logs: bool,
 }
@@ -95,10 +99,12 @@ impl Scope {
             .map(|id| id.name.as_str())
     }
 
-    /// Whether these are the tags of an object of this stack.
-    pub(crate) fn is_ours(&self, tags: &BTreeMap<String, String>) -> bool {
-        tags.get(MARK)
-            .is_some_and(|stack| stack == self.stack.as_str())
+    /// Whether an object with these tags is this stack's, or is named for becoming it and is nobody's.
+    pub(crate) fn has(&self, id: &ResourceId, tags: &BTreeMap<String, String>) -> bool {
+        match tags.get(MARK) {
+            Some(stack) => stack == self.stack.as_str(),
+            None => self.adopt.contains(id),
+        }
     }
 }
 
@@ -108,7 +114,7 @@ pub struct Found {
     pub id: ResourceId,
     pub at: Physical,
     pub settings: Value,
-    /// `false`: it has a name that the stack wants, but no mark of this stack.
+    /// `false`: it has a name that the stack wants, but no mark of this stack, and is not to be taken over.
     pub ours: bool,
     /// What it is doing just now when it is not at rest, such as `Pending`.
     pub state: Option<String>,
@@ -130,6 +136,15 @@ impl Found {
 pub(crate) fn at_id(all: Vec<Found>, id: &ResourceId) -> Option<Physical> {
     let mine = all.into_iter().find(|found| found.id == *id);
     mine.map(|found| found.at)
+}
+
+impl Found {
+    /// The stack that it belongs to, where one has marked it.
+    pub fn owner(&self) -> Option<String> {
+        let by_path = (self.id.kind == Kind::Role).then(|| role::owner(&self.at.id));
+        let by_tag = || self.settings["tags"][MARK].as_str().map(str::to_owned);
+        by_path.flatten().or_else(by_tag)
+    }
 }
 
 /// What every kind says of itself. `create`, `update` and `delete` do not read to decide.
@@ -349,4 +364,17 @@ pub struct Desired {
     pub referenced: BTreeMap<String, table::TableShape>,
     /// Kinds whose objects stay when nothing wants them any more.
     pub kept: BTreeSet<Kind>,
+}
+
+impl Desired {
+    /// What is to be true of tables when a plan has been carried out.
+    #[must_use]
+    pub fn until(mut self, until: table::Until) -> Self {
+        for resource in self.resources.values_mut() {
+            if let Resource::Table(table) = resource {
+                table.until = until;
+            }
+        }
+        self
+    }
 }

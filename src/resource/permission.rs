@@ -213,6 +213,13 @@ fn object(statement: &Value, function: &str) -> Option<Found> {
     ))
 }
 
+/// The physical id of the API that a statement lets in.
+pub fn api(found: &Found) -> Option<String> {
+    let source = found.settings["source"].as_str()?;
+    let (id, _) = source.splitn(6, ':').nth(5)?.split_once('/')?;
+    (!id.is_empty() && id != "*").then(|| id.to_owned())
+}
+
 /// The route key in `…:api/stage/routeKey`, or the authorizer for `…:api/authorizers/id`.
 fn caller_of(source: &str) -> String {
     let path = source.splitn(6, ':').nth(5).unwrap_or_default();

@@ -21,7 +21,18 @@ pub struct Role {
 
 /// Region and stack, because IAM is global: the same stack in two Regions has two roles.
 pub fn path(place: &Place, stack: &StackId) -> String {
-    format!("/msgai/{}/{stack}/", place.region)
+    format!("{ROOT}{}/{stack}/", place.region)
+}
+
+/// Below it lie the roles that stacks have made.
+const ROOT: &str = "/msgai/";
+
+/// The stack below whose path a role lies, from the role's ARN.
+pub(super) fn owner(arn: &str) -> Option<String> {
+    let (_, below) = arn.split_once(&format!(":role{ROOT}"))?;
+    let (region, rest) = below.split_once('/')?;
+    let (stack, _) = rest.split_once('/')?;
+    Some(format!("{stack} in {region}"))
 }
 
 fn trust() -> Value {
@@ -99,6 +110,10 @@ impl Managed for Role {
     ) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().iam().await;
         let (cloud, iam) = (work.cloud, work.cloud.iam());
+        // First the mark: what is changed is the stack's from then on, wherever a kill comes.
+        if touches(because, "tags") {
+            self.tag(work, because).await?;
+        }
         if touches(because, "description") {
             cloud
                 .call("UpdateRole", &self.name, || {
@@ -121,9 +136,6 @@ impl Managed for Role {
         }
         if touches(because, "boundary") {
             self.bound(work).await?;
-        }
-        if touches(because, "tags") {
-            self.tag(work, because).await?;
         }
         Ok(at.clone())
     }
@@ -260,11 +272,18 @@ fn object(role: &RoleObject, prefix: &str, scope: &Scope) -> Found {
         "boundary": boundary,
         "tags": tags::own(&pairs),
     });
+    let id = ResourceId::new(Kind::Role, role.role_name());
+    // A path says more than a tag: the same stack in another Region has the same mark.
+    let ours = if role.path().starts_with(ROOT) {
+        role.path() == prefix
+    } else {
+        scope.has(&id, &pairs)
+    };
     Found {
-        id: ResourceId::new(Kind::Role, role.role_name()),
+        id,
         at: Physical::new(role.arn()),
         settings,
-        ours: role.path() == prefix || scope.is_ours(&pairs),
+        ours,
         state: None,
     }
 }
@@ -305,6 +324,17 @@ pub(crate) fn canonical(document: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_says_whose_a_role_is() {
+        let of = |path: &str| owner(&format!("arn:aws:iam::1:role{path}chat-role"));
+        assert_eq!(
+            of("/msgai/us-east-1/chat/"),
+            Some("chat in us-east-1".to_owned())
+        );
+        assert_eq!(of("/"), None);
+        assert_eq!(of("/service-role/"), None);
+    }
 
     #[test]
     fn a_document_reads_the_same_however_it_is_spelled() {

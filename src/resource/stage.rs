@@ -42,6 +42,9 @@ pub struct AccessLog {
     pub format: String,
 }
 
+/// A stage that deploys by itself serves what is half changed, and takes no deployment of ours.
+const AUTO_DEPLOY: bool = false;
+
 impl Stage {
     fn log_group(&self) -> Option<ResourceId> {
         let name = self.logs.as_ref()?.destination.splitn(7, ':').nth(6)?;
@@ -93,6 +96,7 @@ impl Managed for Stage {
 
     fn settings(&self, _: &Facts) -> Value {
         json!({
+            "auto_deploy": AUTO_DEPLOY,
             "logs": self.logs,
             "metrics": self.metrics,
             "routes": self.route_throttles,
@@ -112,7 +116,7 @@ impl Managed for Stage {
                     .create_stage()
                     .api_id(work.api())
                     .stage_name(&self.name)
-                    .auto_deploy(false)
+                    .auto_deploy(AUTO_DEPLOY)
                     .default_route_settings(self.defaults())
                     .set_route_settings(
                         Some(self.of_routes().into_iter().collect())
@@ -144,7 +148,14 @@ impl Managed for Stage {
         if touches(because, "logs") && self.logs.is_none() {
             self.stop_logging(work).await?;
         }
-        let fields = ["throttle", "routes", "metrics", "variables", "logs"];
+        let fields = [
+            "auto_deploy",
+            "throttle",
+            "routes",
+            "metrics",
+            "variables",
+            "logs",
+        ];
         if fields.iter().any(|field| touches(because, field)) {
             self.write(work, because).await?;
         }
@@ -211,6 +222,7 @@ impl Stage {
                     .update_stage()
                     .api_id(work.api())
                     .stage_name(&self.name)
+                    .auto_deploy(AUTO_DEPLOY)
                     .default_route_settings(self.defaults())
                     .set_route_settings(Some(self.of_routes().into_iter().collect()))
                     .set_access_log_settings(self.access_log())
@@ -276,6 +288,7 @@ fn object(item: &StageObject) -> StageFound {
     });
     let name = item.stage_name().unwrap_or_default();
     let settings = json!({
+        "auto_deploy": item.auto_deploy().unwrap_or(AUTO_DEPLOY),
         "logs": logs,
         "metrics": default.and_then(RouteSettings::detailed_metrics_enabled).unwrap_or(false),
         "routes": routes,

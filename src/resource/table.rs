@@ -19,11 +19,13 @@ use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, Physical, ResourceId};
 
 mod change;
+mod indexes;
 mod observed;
+pub use indexes::{Unfinished, unfinished};
 pub use observed::TableShape;
 pub(crate) use observed::{list, shape};
 
-use change::at_rest;
+use change::Rest;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
@@ -37,8 +39,25 @@ pub struct Table {
     /// `aws-owned`, `aws-managed`, or a key's ARN.
     pub encryption: String,
     pub protection: bool,
+    pub until: Until,
     pub tags: Tags,
 }
+
+/// When a change of a table counts as made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Until {
+    /// The table and all its indexes are at rest.
+    #[default]
+    AtRest,
+    /// At rest, but for an index that AWS may still be building.
+    Begun,
+}
+
+/// What a table is when nothing goes on in it.
+const AT_REST: &str = "ACTIVE";
+
+/// How every table is paid.
+const BILLING: &str = "on-demand";
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Key {
@@ -76,8 +95,10 @@ impl Managed for Table {
             }).collect::<BTreeMap<_, _>>(),
             "ttl": self.ttl,
             "recovery": self.recovery,
+            "billing": BILLING,
             "encryption": self.encryption,
             "protection": self.protection,
+            "state": AT_REST,
             "tags": self.tags,
         })
     }
@@ -90,7 +111,7 @@ impl Managed for Table {
                 made => made?,
             }
         }
-        at_rest(work.cloud, &self.name).await?;
+        self.rest(work.cloud).await?;
         if self.ttl.is_some() {
             self.expire(work, true).await?;
         }
@@ -106,9 +127,13 @@ impl Managed for Table {
         at: &Physical,
         because: &[Difference],
     ) -> Result<Physical, CloudError> {
-        still_ours(work, &self.name).await?;
+        still_ours(work, &self.name, because).await?;
         // AWS refuses two concerns in one call, and any while another is under way.
-        at_rest(work.cloud, &self.name).await?;
+        self.rest(work.cloud).await?;
+        // First the mark: what is changed is the stack's from then on, wherever a kill comes.
+        if touches(because, "tags") {
+            self.tag(work, because).await?;
+        }
         if touches(because, "protection") {
             self.protect(work).await?;
         }
@@ -118,8 +143,8 @@ impl Managed for Table {
         if touches(because, "recovery") {
             self.recover(work).await?;
         }
-        if touches(because, "tags") {
-            self.tag(work, because).await?;
+        if touches(because, "billing") {
+            self.bill(work).await?;
         }
         if touches(because, "ttl") {
             self.change_ttl(work, because).await?;
@@ -276,15 +301,15 @@ async fn describe(
     Ok(found(answer)?.and_then(|answer| answer.table))
 }
 
-async fn still_ours(work: &Work<'_>, name: &str) -> Result<(), CloudError> {
+async fn still_ours(work: &Work<'_>, name: &str, because: &[Difference]) -> Result<(), CloudError> {
     let tags = observed::tags_of(work.cloud, &work.place.table_arn(name)).await?;
-    tags::still_ours(work, &ResourceId::new(Kind::Table, name), &tags)
+    tags::still_ours(work, &ResourceId::new(Kind::Table, name), &tags, because)
 }
 
 /// Lifts deletion protection, deletes, and waits until the table is gone.
 pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError> {
     let cloud = work.cloud;
-    still_ours(work, name).await?;
+    still_ours(work, name, &[]).await?;
     let protected = describe(cloud, name)
         .await?
         .is_some_and(|table| table.deletion_protection_enabled().unwrap_or(false));

@@ -117,11 +117,19 @@ pub(crate) fn changes(because: &[Difference], want: &Tags) -> (Vec<String>, Tags
 
 /// Before a change of an object whose mark only the tagging service may have vouched for: that service remembers what
 /// is gone, so an object made anew by somebody else under the same name must be told from ours by its own tags.
-pub(crate) fn still_ours(work: &Work<'_>, id: &ResourceId, tags: &Tags) -> Result<(), CloudError> {
-    if tags
-        .get(MARK)
-        .is_some_and(|stack| stack == work.stack.as_str())
-    {
+/// One that is taken over had none when the plan was made.
+pub(crate) fn still_ours(
+    work: &Work<'_>,
+    id: &ResourceId,
+    tags: &Tags,
+    because: &[Difference],
+) -> Result<(), CloudError> {
+    let had_none = |d: &Difference| d.field == format!("tags.{MARK}") && d.from.is_null();
+    let ours = match tags.get(MARK) {
+        Some(stack) => stack == work.stack.as_str(),
+        None => because.iter().any(had_none),
+    };
+    if ours {
         return Ok(());
     }
     let message = format!("{id} is not this stack's any more: its tags are another's");

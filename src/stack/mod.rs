@@ -7,6 +7,7 @@
 //! chosen environment, `interpolate.rs` fills in variables, `shape.rs` holds the tree against the schema
 //! that these types derive, serde makes a [`Stack`] of it, and `validate` checks what types cannot say.
 
+mod adopt;
 mod hints;
 mod interpolate;
 mod limits;
@@ -26,6 +27,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use adopt::Unfit;
 pub use load::{FILE, Loaded, Secrets, find, load, load_text};
 pub use problem::{Path, Problem, Severity, Step};
 pub use schema::{schema, schema_text};
@@ -60,6 +62,11 @@ pub struct Stack {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Scalar>")]
     pub tags: BTreeMap<String, String>,
+    /// Objects without the stack's mark that it takes over: `table/NAME`, `function/NAME`, `role/NAME`,
+    /// `log-group/NAME` by their physical names, `api/ID`.
+    #[serde(default)]
+    #[schemars(example = ["table/Connections"])]
+    pub adopt: Vec<String>,
     /// Tables, by the name that the rest of the file calls them.
     #[serde(default)]
     pub tables: IndexMap<String, TableDef>,

@@ -28,6 +28,16 @@ impl Stack {
         self.suffixed(function.and_then(|function| function.name.as_deref()), key)
     }
 
+    /// Where Lambda writes a function's lines.
+    pub fn log_group_name(&self, function: &str) -> String {
+        format!("/aws/lambda/{}", self.function_name(function))
+    }
+
+    /// Where the stage writes its access log.
+    pub fn access_log_group_name(&self) -> String {
+        format!("/aws/apigateway/{}/{}", self.id(), self.api.stage)
+    }
+
     pub fn api_name(&self) -> String {
         let name = self.api.name.as_deref().unwrap_or(&self.name);
         format!("{name}{}", self.suffix)

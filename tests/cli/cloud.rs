@@ -278,5 +278,30 @@ fn a_stopped_deploy_says_what_is_left_and_the_next_one_finishes() {
         let ran = scratch.run(&["diff", "--local", "--detailed-exitcode", "-f", file]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
     }
+    leaves_an_index_building(&scratch);
     assert_eq!(dev.end(), Some(130));
+}
+
+/// AWS builds it for minutes; the deploy ends at once, and says so.
+fn leaves_an_index_building(scratch: &Scratch) {
+    let text = scratch.read("stack.yaml");
+    let indexed = text.replace(
+        "ttl: ttl",
+        "ttl: ttl, indexes: { by-day: day, by-room: room }",
+    );
+    scratch.write("stack.yaml", &indexed);
+    let ran = scratch.run(&["deploy", "--local", "--no-wait"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let said = "index by-day of table shop-connections is being built; `msgai status` shows when it is ready\n\
+                still to come in table shop-connections: by-room; deploy again when that is ready\n";
+    assert!(ran.err.contains(said), "{ran:?}");
+    let ran = scratch.run(&["status", "--local"]);
+    assert!(ran.out.contains("index by-day is CREATING"), "{ran:?}");
+    let ran = scratch.run(&["deploy", "--local", "--no-wait", "--json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(
+        ran.out
+            .contains(r#""building":["by-day"],"next":["by-room"]"#),
+        "{ran:?}"
+    );
 }

@@ -74,6 +74,15 @@ async fn tables_are_repaired() {
         .unwrap();
     repaired(&lab, &draft, &seen).await;
 
+    let units = aws_sdk_dynamodb::types::ProvisionedThroughput::builder()
+        .read_capacity_units(1)
+        .write_capacity_units(1);
+    let paid = dynamodb.update_table().table_name(name);
+    let paid = paid.billing_mode(aws_sdk_dynamodb::types::BillingMode::Provisioned);
+    let paid = paid.provisioned_throughput(units.build().unwrap());
+    paid.send().await.unwrap();
+    repaired(&lab, &draft, &seen).await;
+
     let delete = DeleteGlobalSecondaryIndexAction::builder().index_name("userId-index");
     let delete = GlobalSecondaryIndexUpdate::builder().delete(delete.build().unwrap());
     let update = dynamodb.update_table().table_name(name);
@@ -255,6 +264,10 @@ async fn stages_and_deployments_are_repaired() {
     repaired(&lab, &draft, &seen).await;
     update().stage_variables("more", "1").send().await.unwrap();
     repaired(&lab, &draft, &seen).await;
+    // It makes a deployment of its own, which nobody knows; ours takes its place.
+    update().auto_deploy(true).send().await.unwrap();
+    lab.deploy(&draft).await;
+    assert_up_to_date(&lab, &draft).await;
     let delete = gateway.delete_access_log_settings().api_id(&api);
     delete.stage_name("production").send().await.unwrap();
     repaired(&lab, &draft, &seen).await;

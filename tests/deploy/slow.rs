@@ -14,7 +14,7 @@ use crate::support::{Draft, Lab, assert_complete, carry_out_before};
 const START: Duration = Duration::from_hours(500_000);
 
 /// As on AWS, but every wait is so long that no other wait's turn of the clock hides it.
-const REALISM: Realism = Realism {
+pub(crate) const REALISM: Realism = Realism {
     role_propagation: LONG,
     function_pending: LONG,
     function_update: LONG,
@@ -26,9 +26,9 @@ const REALISM: Realism = Realism {
 const LONG: Duration = Duration::from_mins(1);
 
 /// Turns the clock whenever the engine waits, and remembers for what.
-struct Turner {
+pub(crate) struct Turner {
     clock: Clock,
-    waits: Vec<String>,
+    pub(crate) waits: Vec<String>,
     failed: Vec<String>,
 }
 
@@ -52,7 +52,7 @@ impl Reporter for Turner {
 }
 
 impl Turner {
-    fn has_waited_for(&self, what: &str) {
+    pub(crate) fn has_waited_for(&self, what: &str) {
         assert!(
             self.waits.iter().any(|wait| wait.contains(what)),
             "{what}: {:?}",
@@ -61,24 +61,24 @@ impl Turner {
     }
 }
 
-struct Slow {
-    lab: Lab,
-    clock: Clock,
+pub(crate) struct Slow {
+    pub(crate) lab: Lab,
+    pub(crate) clock: Clock,
 }
 
 impl Slow {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(REALISM).await
     }
 
-    async fn with(realism: Realism) -> Self {
+    pub(crate) async fn with(realism: Realism) -> Self {
         let clock = Clock::turned(START);
         let lab = Lab::start(realism, clock.clone()).await;
         Self { lab, clock }
     }
 
     /// Plans and applies. Calls that only take a while pass with the ticks; everything else turns the clock itself.
-    async fn apply(&self, plan: msgai::plan::Plan) -> (msgai::apply::Applied, Turner) {
+    pub(crate) async fn apply(&self, plan: msgai::plan::Plan) -> (msgai::apply::Applied, Turner) {
         let mut turner = self.turner();
         let applied = tokio::select! {
             applied = carry_out_before(&self.lab.cloud, &plan, &mut turner) => applied,
@@ -110,7 +110,7 @@ impl Slow {
         self.lab.plan(draft).await
     }
 
-    async fn deploy(&self, draft: &Draft) -> Turner {
+    pub(crate) async fn deploy(&self, draft: &Draft) -> Turner {
         let (applied, turner) = self.apply(self.plan(draft).await).await;
         assert_complete(&applied);
         self.clock.turn(Duration::from_mins(1));
@@ -119,7 +119,7 @@ impl Slow {
     }
 }
 
-fn without_access_logs(text: &str) -> Draft {
+pub(crate) fn without_access_logs(text: &str) -> Draft {
     Draft::from(text.replace("  logs: { retention: 14d }\n", "").as_str())
 }
 

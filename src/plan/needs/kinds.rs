@@ -57,7 +57,7 @@ impl Needs<'_> {
         let arn = self.place.table_arn(&table.name);
         let looks = ["dynamodb:ListTagsOfResource", "dynamodb:DescribeTable"];
         self.add(&arn, &looks);
-        if touched(because, &["protection", "encryption", "indexes"]) {
+        if touched(because, &["protection", "billing", "encryption", "indexes"]) {
             self.add(&arn, &["dynamodb:UpdateTable"]);
         }
         if touched(because, &["encryption"]) {
@@ -159,7 +159,14 @@ impl Needs<'_> {
         if because.is_none() || stage.logs.is_none() && touched(because, &["logs"]) {
             self.gateway(&format!("{path}/accesslogsettings"), "apigateway:DELETE");
         }
-        let fields = ["throttle", "routes", "metrics", "variables", "logs"];
+        let fields = [
+            "auto_deploy",
+            "throttle",
+            "routes",
+            "metrics",
+            "variables",
+            "logs",
+        ];
         if touched(because, &fields) {
             self.gateway(&path, "apigateway:PATCH");
         }

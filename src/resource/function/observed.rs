@@ -115,11 +115,12 @@ fn object(answer: &Answer, scope: &Scope) -> Option<Found> {
         (Some(State::Active) | None, Some(status)) => Some(format!("update {status}")),
         (Some(state), _) => Some(state.to_string()),
     };
+    let id = ResourceId::new(Kind::Function, name);
     Some(Found {
-        id: ResourceId::new(Kind::Function, name),
+        ours: scope.has(&id, &tags),
+        id,
         at: Physical::new(name),
         settings: settings(configuration, concurrency, &tags),
-        ours: scope.is_ours(&tags),
         state,
     })
 }

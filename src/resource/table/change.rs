@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, CreateGlobalSecondaryIndexAction, DeleteGlobalSecondaryIndexAction,
-    GlobalSecondaryIndexUpdate, IndexStatus, PointInTimeRecoverySpecification, SseSpecification,
-    TableStatus, TimeToLiveSpecification,
+    BillingMode, IndexStatus, PointInTimeRecoverySpecification, SseSpecification, TableStatus,
+    TimeToLiveSpecification,
 };
 
-use super::super::{Difference, Work, members, tags};
-use super::{Index, Table, describe, dynamo_tags, projection, schema};
+use super::super::{Difference, Work, tags};
+use super::{Table, Until, describe, dynamo_tags};
 use crate::cloud::wait::{self, Poll};
-use crate::cloud::{Cloud, CloudError, Fault};
+use crate::cloud::{Cloud, CloudError};
 
 impl Table {
     pub(super) async fn expire(&self, work: &Work<'_>, enabled: bool) -> Result<(), CloudError> {
@@ -81,7 +80,22 @@ impl Table {
                     .send()
             })
             .await?;
-        at_rest(work.cloud, &self.name).await
+        self.rest(work.cloud).await.map(drop)
+    }
+
+    /// A table that somebody else made may have a throughput that is paid whether it is used or not.
+    pub(super) async fn bill(&self, work: &Work<'_>) -> Result<(), CloudError> {
+        work.cloud
+            .call("UpdateTable", &self.name, || {
+                work.cloud
+                    .dynamodb()
+                    .update_table()
+                    .table_name(&self.name)
+                    .billing_mode(BillingMode::PayPerRequest)
+                    .send()
+            })
+            .await?;
+        self.rest(work.cloud).await.map(drop)
     }
 
     pub(super) async fn tag(
@@ -116,111 +130,6 @@ impl Table {
                 .await?;
         }
         Ok(())
-    }
-
-    /// One index at a time, as AWS demands. A changed index goes and comes back: its key cannot change.
-    pub(super) async fn change_indexes(
-        &self,
-        work: &Work<'_>,
-        because: &[Difference],
-    ) -> Result<(), CloudError> {
-        let was: Vec<Difference> = because
-            .iter()
-            .filter(|d| !d.from.is_null())
-            .cloned()
-            .collect();
-        let was = members(&was, "indexes");
-        for name in members(because, "indexes") {
-            if was.contains(&name) {
-                self.remove_index(work, &name).await?;
-            }
-            if let Some(index) = self.indexes.get(&name) {
-                self.add_index(work, &name, index).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn remove_index(&self, work: &Work<'_>, name: &str) -> Result<(), CloudError> {
-        let delete = DeleteGlobalSecondaryIndexAction::builder()
-            .index_name(name)
-            .build()
-            .expect("the name is set");
-        let update = GlobalSecondaryIndexUpdate::builder().delete(delete).build();
-        let removed = self.update_index(work, update, Vec::new()).await;
-        self.unless(removed, work, name, Fault::NotFound, false)
-            .await
-    }
-
-    async fn add_index(
-        &self,
-        work: &Work<'_>,
-        name: &str,
-        index: &Index,
-    ) -> Result<(), CloudError> {
-        let create = CreateGlobalSecondaryIndexAction::builder()
-            .index_name(name)
-            .set_key_schema(Some(schema(&index.key)))
-            .projection(projection(&index.projection))
-            .build()
-            .expect("name and key are set");
-        let update = GlobalSecondaryIndexUpdate::builder().create(create).build();
-        let attributes = [Some(&index.key.partition), index.key.sort.as_ref()];
-        let attributes = attributes
-            .into_iter()
-            .flatten()
-            .map(|name| self.attribute(name))
-            .collect();
-        let added = self.update_index(work, update, attributes).await;
-        self.unless(added, work, name, Fault::Invalid, true).await
-    }
-
-    /// An index may be as it should be because the same call was carried out before, and its answer lost.
-    async fn unless(
-        &self,
-        done: Result<(), CloudError>,
-        work: &Work<'_>,
-        index: &str,
-        fault: Fault,
-        wanted: bool,
-    ) -> Result<(), CloudError> {
-        match done {
-            Err(error) if error.fault == fault => {
-                let table = describe(work.cloud, &self.name).await?;
-                let there = table.as_ref().map(|table| {
-                    let mut names = table.global_secondary_indexes().iter();
-                    names.any(|one| one.index_name() == Some(index))
-                });
-                if there == Some(wanted) {
-                    at_rest(work.cloud, &self.name).await
-                } else {
-                    Err(error)
-                }
-            }
-            done => done,
-        }
-    }
-
-    async fn update_index(
-        &self,
-        work: &Work<'_>,
-        update: GlobalSecondaryIndexUpdate,
-        attributes: Vec<AttributeDefinition>,
-    ) -> Result<(), CloudError> {
-        work.cloud
-            .call("UpdateTable", &self.name, || {
-                work.cloud
-                    .dynamodb()
-                    .update_table()
-                    .table_name(&self.name)
-                    .global_secondary_index_updates(update.clone())
-                    .set_attribute_definitions(
-                        Some(attributes.clone()).filter(|all| !all.is_empty()),
-                    )
-                    .send()
-            })
-            .await?;
-        at_rest(work.cloud, &self.name).await
     }
 }
 
@@ -257,14 +166,21 @@ async fn set_ttl(
     }
 }
 
-/// Waits until the table and all its indexes are at rest; an added index takes AWS many minutes.
-pub(super) async fn at_rest(cloud: &Cloud, name: &str) -> Result<(), CloudError> {
-    wait::until(
-        cloud,
-        "DescribeTable",
-        name,
-        Duration::from_mins(30),
-        || async {
+/// Whether a table is at rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    Still,
+    /// An index is being built, which takes AWS many minutes.
+    Building,
+}
+
+impl Table {
+    /// Waits until the table is at rest, or until nothing but an index that is being built keeps it from that and is
+    /// not to be waited for.
+    pub(super) async fn rest(&self, cloud: &Cloud) -> Result<Rest, CloudError> {
+        let name = &self.name;
+        let budget = Duration::from_mins(30);
+        wait::until(cloud, "DescribeTable", name, budget, || async {
             let Some(table) = describe(cloud, name).await? else {
                 return Ok(Poll::Wait(format!("table {name} to appear")));
             };
@@ -277,13 +193,17 @@ pub(super) async fn at_rest(cloud: &Cloud, name: &str) -> Result<(), CloudError>
                     .index_status()
                     .is_some_and(|s| *s != IndexStatus::Active)
             });
-            Ok(match busy.and_then(|index| index.index_name()) {
-                Some(index) => {
-                    Poll::Wait(format!("index {index} of table {name} is not ready yet"))
-                }
-                None => Poll::Ready(()),
+            let Some(busy) = busy else {
+                return Ok(Poll::Ready(Rest::Still));
+            };
+            let is_building = busy.index_status() == Some(&IndexStatus::Creating);
+            Ok(if is_building && self.until == Until::Begun {
+                Poll::Ready(Rest::Building)
+            } else {
+                let index = busy.index_name().unwrap_or_default();
+                Poll::Wait(format!("index {index} of table {name} is not ready yet"))
             })
-        },
-    )
-    .await
+        })
+        .await
+    }
 }

@@ -6,16 +6,19 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use aws_sdk_dynamodb::types::{
-    KeySchemaElement, KeyType, Projection, ProjectionType, TableDescription, TableStatus,
-    TimeToLiveStatus,
+    BillingMode, IndexStatus, KeySchemaElement, KeyType, Projection, ProjectionType,
+    TableDescription, TableStatus, TimeToLiveStatus,
 };
 use futures_util::future::try_join_all;
 
 use super::super::tags::{self, Hints, Tags};
 use super::super::{Found, Scope, found, pages};
-use super::{Key, describe, key_value};
+use super::{AT_REST, BILLING, Key, Until, describe, key_value};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Kind, Physical, ResourceId};
+
+/// How a table may be paid that the stack did not make.
+const PROVISIONED: &str = "provisioned";
 
 /// What a table that a stack only uses looks like.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,25 +91,57 @@ async fn object(
     };
     let (ttl, recovery, tags) =
         futures_util::try_join!(ttl(cloud, &name), recovery(cloud, &name), tags)?;
+    let state = state(&table);
     let settings = json!({
         "key": key_value(&key(table.key_schema()), &attributes(&table)),
         "indexes": indexes(&table),
         "ttl": ttl,
         "recovery": recovery,
+        "billing": billing(&table),
         "encryption": encryption(&table, scope.managed_keys.contains(&name)),
         "protection": table.deletion_protection_enabled().unwrap_or(false),
+        "state": state.as_deref().filter(|_| scope.until == Until::AtRest).unwrap_or(AT_REST),
         "tags": tags,
     });
+    let id = ResourceId::new(Kind::Table, &name);
     Ok(Found {
-        id: ResourceId::new(Kind::Table, &name),
+        ours: scope.has(&id, &tags),
+        id,
         at: Physical::new(&name),
         settings,
-        ours: scope.is_ours(&tags),
-        state: table
-            .table_status()
-            .map(ToString::to_string)
-            .filter(|s| s != "ACTIVE"),
+        state,
     })
+}
+
+/// What goes on in a table; `None` when it is at rest. That a table is `UPDATING` says less than which index is why.
+fn state(table: &TableDescription) -> Option<String> {
+    let status = table.table_status().filter(|s| **s != TableStatus::Active);
+    let busy = table.global_secondary_indexes().iter().filter_map(|index| {
+        let status = index
+            .index_status()
+            .filter(|s| **s != IndexStatus::Active)?;
+        let name = index.index_name().unwrap_or_default();
+        Some(format!("index {name} is {status}"))
+    });
+    let busy: Vec<String> = busy.collect();
+    if busy.is_empty() || status == Some(&TableStatus::Creating) {
+        return status.map(ToString::to_string);
+    }
+    Some(busy.join(", "))
+}
+
+/// Tables that were never switched to on-demand say nothing of how they are paid.
+fn billing(table: &TableDescription) -> &'static str {
+    let mode = table.billing_mode_summary().and_then(|b| b.billing_mode());
+    let units = table
+        .provisioned_throughput()
+        .and_then(aws_sdk_dynamodb::types::ProvisionedThroughputDescription::read_capacity_units);
+    match mode {
+        Some(BillingMode::PayPerRequest) => BILLING,
+        Some(_) => PROVISIONED,
+        None if units.is_some_and(|units| units > 0) => PROVISIONED,
+        None => BILLING,
+    }
 }
 
 fn key(schema: &[KeySchemaElement]) -> Key {

@@ -27,6 +27,7 @@ pub fn problems(stack: &Stack) -> Vec<Problem> {
     checks.identity();
     checks.tags();
     checks.role();
+    checks.adopt();
     checks.tables();
     checks.functions();
     checks.api();
@@ -167,6 +168,16 @@ impl Checks<'_> {
                         &full,
                     );
                 }
+            }
+        }
+    }
+
+    fn adopt(&mut self) {
+        for (index, text) in self.stack.adopt.iter().enumerate() {
+            // The Region that counts may come from a flag.
+            if let Err(unfit) = self.stack.adopted(text, None) {
+                let here = at(["adopt"]).index(index);
+                self.push(Problem::error(here, unfit.message).maybe(unfit.hint));
             }
         }
     }

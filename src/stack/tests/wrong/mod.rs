@@ -3,6 +3,7 @@
 //! A case is what the good file has, what stands there instead, and everything that must be said:
 //! `line:column severity: message / hint`.
 
+mod adopt;
 mod api;
 mod functions;
 mod tables;

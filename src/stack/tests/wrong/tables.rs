@@ -34,7 +34,7 @@ const CASES: &[Case] = &[
         "name: chat\n",
         "name: chat\ncolour: red\n",
         &[
-            "2:1 error: `colour` is not a key of a stack file / its keys are `name`, `suffix`, `region`, `account`, `tags`, `tables`, `functions`, `role`, `api`, `logs`, `auth`, `outputs`, `environments`",
+            "2:1 error: `colour` is not a key of a stack file / its keys are `name`, `suffix`, `region`, `account`, `tags`, `adopt`, `tables`, `functions`, `role`, `api`, `logs`, `auth`, `outputs`, `environments`",
         ],
     ),
     (

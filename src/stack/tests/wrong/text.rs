@@ -67,7 +67,7 @@ const CASES: &[Case] = &[
         "region: us-east-1\n",
         "description: x\n",
         &[
-            "2:1 error: `description` is not a key of a stack file / its keys are `name`, `suffix`, `region`, `account`, `tags`, `tables`, `functions`, `role`, `api`, `logs`, `auth`, `outputs`, `environments`",
+            "2:1 error: `description` is not a key of a stack file / its keys are `name`, `suffix`, `region`, `account`, `tags`, `adopt`, `tables`, `functions`, `role`, `api`, `logs`, `auth`, `outputs`, `environments`",
         ],
     ),
     (
@@ -140,7 +140,7 @@ const CASES: &[Case] = &[
         "outputs:\n",
         "environments: { dev: { environments: {} } }\noutputs:\n",
         &[
-            "27:24 error: `environments` is not a key of `environments.dev` / its keys are `name`, `suffix`, `region`, `account`, `tags`, `tables`, `functions`, `role`, `api`, `logs`, `auth`, `outputs`",
+            "27:24 error: `environments` is not a key of `environments.dev` / its keys are `name`, `suffix`, `region`, `account`, `tags`, `adopt`, `tables`, `functions`, `role`, `api`, `logs`, `auth`, `outputs`",
         ],
     ),
 ];
