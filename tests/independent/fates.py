@@ -16,8 +16,8 @@ CONFLICTS = {
 FOREVER_S = 600
 # Another run of the same stack begins so many milliseconds after the first.
 TWO = "two at once"
-WAITED_OUT, LEDGER_LOST = "killed, lock waited out", "killed, ledger lost"
-KILLED = ("killed before", "killed after", WAITED_OUT, LEDGER_LOST)
+UNLOCKED, WAITED_OUT, LEDGER_LOST = "killed, lock broken", "killed, lock waited out", "killed, ledger lost"
+KILLED = ("killed before", "killed after", UNLOCKED, WAITED_OUT, LEDGER_LOST)
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ def _kills(scenario, calls):
     for nth in range(1, calls + 1):
         yield Point(scenario, before, str(nth), _rule("kill", {}, nth, when="before"))
         yield Point(scenario, after, str(nth), _rule("kill", {}, nth, when="after"))
-    for part in range(1, 9):
-        yield Point(scenario, LEDGER_LOST, str(calls * part // 9), _rule("kill", {}, calls * part // 9, when="after"))
-    # Half a minute each: the lock of a dead run.
-    for part in (1, 2):
-        yield Point(scenario, WAITED_OUT, str(calls * part // 3), _rule("kill", {}, calls * part // 3, when="after"))
+    # Half a minute each is waited where a run that died elsewhere still holds the lock.
+    for fate, points in ((UNLOCKED, 8), (LEDGER_LOST, 8), (WAITED_OUT, 2)):
+        for part in range(1, points + 1):
+            nth = calls * part // (points + 1)
+            yield Point(scenario, fate, str(nth), _rule("kill", {}, nth, when="after"))
 
 
 def _answers(scenario, writes):
