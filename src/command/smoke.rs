@@ -102,7 +102,7 @@ impl Smoke {
             back(context, session, run, &before).await
         };
         Err(Error::failed(format!("the smoke test failed: {why}; {became}")).hint(
-            "`msgai logs` and `--verbose` say more; mend it and deploy again, or see `msgai history`",
+            "`--verbose` says more; mend it and deploy again, or see `msgai history`",
         ))
     }
 
