@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::run::{moment, of_ledger, short};
+use super::run::of_ledger;
 use super::session::Session;
+use super::who::{moment, short};
 use crate::cli::History;
 use crate::error::Error;
 use crate::ledger::{Entry, Ledger, Record};

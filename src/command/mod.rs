@@ -23,6 +23,7 @@ mod prune;
 mod run;
 mod session;
 mod smoke;
+mod who;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

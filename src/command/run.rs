@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use ulid::Ulid;
 
+use super::Context;
 use super::session::{Session, of_cloud, signals};
-use super::{Context, environment};
+use super::who::{about, json_of, place};
 use crate::apply::held::{apply_held, record};
 use crate::apply::{Applied, stopped};
 use crate::cli::Locking;
@@ -312,7 +313,7 @@ impl<'a> Run<'a> {
         Error::refused(format!("stack {stack} is locked: {}", about(holder)))
             .hint("wait for it with `--lock-wait 5m`")
             .hint("if that run is dead, `msgai unlock` breaks its lock")
-            .details(serde_json::json!({ "holder": json(holder) }))
+            .details(serde_json::json!({ "holder": json_of(holder) }))
     }
 
     fn stop(&mut self) -> watch::Receiver<bool> {
@@ -331,70 +332,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Where a run runs: the pipeline's job where there is one, else the machine.
-pub(crate) fn place() -> String {
-    let github = || {
-        let parts = ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(environment);
-        let [Some(server), Some(repository), Some(id)] = parts else {
-            return None;
-        };
-        Some(format!("{server}/{repository}/actions/runs/{id}"))
-    };
-    github()
-        .or_else(|| environment("CI_JOB_URL"))
-        .or_else(|| environment("BUILD_URL"))
-        .unwrap_or_else(|| gethostname::gethostname().to_string_lossy().into_owned())
-}
-
-/// `deploy by alice on laptop since 2026-11-22T12:03:04Z`.
-pub(crate) fn about(holder: &Holder) -> String {
-    let Claim {
-        who,
-        place,
-        command,
-        since,
-        ..
-    } = &holder.claim;
-    format!(
-        "{command} by {} on {place} since {}",
-        short(who),
-        moment(since)
-    )
-}
-
-/// The last words of an ARN are what a person knows: `alice`, `Deployer/ci`.
-pub(crate) fn short(who: &str) -> &str {
-    let name = who.rsplit(':').next().unwrap_or(who);
-    name.split_once('/').map_or(name, |(_, rest)| rest)
-}
-
-/// To the second.
-pub(crate) fn moment(time: &str) -> String {
-    match time.parse::<Timestamp>() {
-        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        Err(_) => time.to_owned(),
-    }
-}
-
-pub(crate) fn json(holder: &Holder) -> serde_json::Value {
-    let Claim {
-        run,
-        who,
-        place,
-        command,
-        since,
-    } = &holder.claim;
-    serde_json::json!({
-        "run": run, "who": who, "place": place, "command": command, "since": since,
-    })
-}
-
 fn tell(context: &Context, holder: &Holder) {
     if context.global.json {
         context.say_json(serde_json::json!({
             "type": "waiting",
             "version": 1,
-            "holder": json(holder),
+            "holder": json_of(holder),
         }));
     } else {
         context.say(&format!("waiting for the lock: {}", about(holder)));

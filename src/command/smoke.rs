@@ -101,9 +101,10 @@ impl Smoke {
             run.unproven(&format!("smoke test failed: {why}"));
             back(context, session, run, &before).await
         };
-        Err(Error::failed(format!("the smoke test failed: {why}; {became}")).hint(
-            "`--verbose` says more; mend it and deploy again, or see `msgai history`",
-        ))
+        Err(
+            Error::failed(format!("the smoke test failed: {why}; {became}"))
+                .hint("`--verbose` says more; mend it and deploy again, or see `msgai history`"),
+        )
     }
 
     async fn talk(

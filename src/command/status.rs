@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::output::outputs;
-use super::run::{about, json as holder_json};
 use super::session::Session;
+use super::who::{about, json_of};
 use crate::cli::Status;
 use crate::cloud::wait::pause;
 use crate::describe::Artifacts;
@@ -59,7 +59,7 @@ async fn once(context: &Context, session: &Session, watch: bool) -> Result<(), E
             "outputs": outputs.as_ref().map(super::output::Outputs::json),
             "dangers": plan.json()["dangers"],
             "newest_release": Some(lock.release).filter(|n| *n > 0),
-            "lock": lock.holder.as_ref().map(holder_json),
+            "lock": lock.holder.as_ref().map(json_of),
         }));
         return Ok(());
     }

@@ -7,8 +7,9 @@ use serde_json::json;
 use ulid::Ulid;
 
 use super::Context;
-use super::run::{about, json as holder_json, of_ledger, place};
+use super::run::of_ledger;
 use super::session::Session;
+use super::who::{about, json_of, place};
 use crate::error::Error;
 use crate::ledger::{Claim, Holder, Ledger, Record};
 
@@ -62,7 +63,7 @@ fn say(context: &Context, stack: &str, broken: Option<&Holder>) {
             "type": "unlocked",
             "version": 1,
             "stack": stack,
-            "holder": broken.map(holder_json),
+            "holder": broken.map(json_of),
         }));
     } else {
         context.print(&format!("{stack} is not locked.\n"));

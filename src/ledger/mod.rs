@@ -7,13 +7,15 @@ mod history;
 mod lease;
 mod process;
 mod table;
+mod take;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::cloud::{Cloud, CloudError};
 use crate::names::StackId;
 pub use history::{Entry, Record};
-pub use lease::{LEASE, Lease, Lost, Tried};
+pub use lease::{LEASE, Lease, Lost};
+pub use take::Tried;
 
 /// The table's name, and its keys' names.
 pub const TABLE: &str = "msgai-ledger";
