@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::try_join_all;
 use serde::Serialize;
 
-use crate::cloud::{Cloud, CloudError};
+use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, ResourceId};
 use crate::resource::table::TableShape;
 use crate::resource::tags::Hints;
@@ -41,8 +41,22 @@ impl Observed {
     }
 }
 
-/// Four calls deep at most: what has a name is asked for at once, children follow their parents.
+/// How often a look may find gone what it has just seen.
+const LOOKS: usize = 4;
+
+/// Four calls deep at most: what has a name is asked for at once, children follow their parents. Where somebody removes
+/// something meanwhile, a part is looked for in what is there no more; then all is looked at anew.
 pub async fn observe(cloud: &Cloud, scope: &Scope) -> Result<Observed, CloudError> {
+    for _ in 1..LOOKS {
+        match Box::pin(look(cloud, scope)).await {
+            Err(error) if error.fault == Fault::NotFound => {}
+            looked => return looked,
+        }
+    }
+    Box::pin(look(cloud, scope)).await
+}
+
+async fn look(cloud: &Cloud, scope: &Scope) -> Result<Observed, CloudError> {
     let hints = Hints::read(cloud, &scope.stack).boxed_local().shared();
     let (roles, groups, tables, functions, api, referenced, no_log_role, hints) = futures_util::try_join!(
         roles(cloud, scope),

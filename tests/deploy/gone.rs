@@ -1,6 +1,7 @@
 //! What somebody deleted by hand is made again, with whatever stood on it.
 
 use msgai::names::Kind;
+use msgai::observe::observe;
 
 use super::drift::physical;
 use super::{assert_up_to_date, deployed};
@@ -182,4 +183,23 @@ async fn a_stage_and_the_whole_api() {
     gateway.delete_api().api_id(&api).send().await.unwrap();
     remade(&lab, &draft, "api/whole").await;
     assert_ne!(physical(&lab, &draft, Kind::Api, "whole").await, api);
+}
+
+/// Somebody else's destroy, from the first of a look's calls to the last.
+#[tokio::test]
+async fn what_goes_while_it_is_looked_at_is_seen_to_be_gone() {
+    for calls in [3, 6, 9, 12, 15, 18, 21] {
+        let (lab, draft) = deployed().await;
+        let wanted = lab.wanted(&draft);
+        let api = physical(&lab, &draft, Kind::Api, "whole").await;
+        lab.calls();
+        let gone = async {
+            lab.after_calls(calls).await;
+            let delete = lab.sdk.apigateway.delete_api().api_id(&api);
+            delete.send().await.unwrap();
+        };
+        let look = Box::pin(observe(&lab.cloud, &wanted.scope));
+        let (seen, ()) = tokio::join!(look, gone);
+        seen.unwrap_or_else(|error| panic!("after {calls} calls: {error}"));
+    }
 }

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 use futures_util::future::try_join_all;
 
 use super::super::tags::{self, Hints, Tags};
-use super::super::{Found, Scope, found, pages};
+use super::super::{Found, Scope, pages};
 use super::{AT_REST, BILLING, Key, Until, describe, key_value};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Kind, Physical, ResourceId};
@@ -67,11 +67,7 @@ pub(crate) async fn list(
     let tables = wanted.into_iter().chain(left).flatten();
     // A table on its way out is as good as gone: one of its name can be asked for already, and waits for it.
     let staying = tables.filter(|table| table.table_status() != Some(&TableStatus::Deleting));
-    let objects = try_join_all(staying.map(async |table| {
-        // Gone between two looks is gone.
-        found(object(cloud, scope, &hints, table).await)
-    }));
-    Ok(objects.await?.into_iter().flatten().collect())
+    try_join_all(staying.map(|table| object(cloud, scope, &hints, table))).await
 }
 
 async fn object(
