@@ -67,20 +67,11 @@ async fn a_lost_answer_makes_nothing_twice() {
     }
 }
 
-/// Where asking again could make a second one, a person is told instead, and the next run goes on.
-const ONCE: [&str; 5] = [
-    "POST /v2/apis HTTP",
-    "/authorizers HTTP",
-    "/integrations HTTP",
-    "/routeresponses HTTP",
-    "/deployments HTTP",
-];
-
 #[tokio::test]
 async fn a_lost_request_is_sent_again() {
     for call in CALLS {
         let again = deployed_in_spite_of(call, Fate::RequestLost).await;
-        assert_eq!(again, ONCE.contains(&call), "{call}");
+        assert!(!again, "{call} is given up");
     }
 }
 
@@ -88,6 +79,6 @@ async fn a_lost_request_is_sent_again() {
 async fn an_error_inside_a_service_is_got_over() {
     for call in CALLS {
         let again = deployed_in_spite_of(call, Fate::InternalError).await;
-        assert_eq!(again, ONCE.contains(&call), "{call}");
+        assert!(!again, "{call} is given up");
     }
 }
