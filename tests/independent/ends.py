@@ -8,8 +8,6 @@ import re
 
 import holds
 
-# msgai's own table of locks and history: one for all stacks, no part of any.
-LEDGER = "msgai-ledger"
 # What a cloud chooses and nobody asked for.
 CHOSEN = {
     "CreateDate", "CreatedDate", "CreationDateTime", "EarliestRestorableDateTime",
@@ -31,9 +29,9 @@ def everything(cloud):
 
 
 def split(held, stack):
-    """What is the stack's, by name, and what is neither its nor msgai's."""
+    """What is the stack's, by name, and what is not."""
     ours = {name: what for name, what in held.items() if stack in name}
-    return ours, {name: what for name, what in held.items() if name not in ours and name != f"table {LEDGER}"}
+    return ours, {name: what for name, what in held.items() if name not in ours}
 
 
 def comparable(ours):

@@ -2,9 +2,14 @@
 
 import json
 
+from lab import LEDGER
+
 
 def everything(cloud):
-    """{"kind name": description} of every object of the kinds that msgai manages, and of the items of tables."""
+    """{"kind name": description} of every object of the kinds that msgai manages, and of the items of tables.
+
+    The table of locks and history is left out: it is no stack's.
+    """
     return {**_apis(cloud), **_functions(cloud), **_roles(cloud), **_tables(cloud), **_log_groups(cloud)}
 
 
@@ -92,6 +97,8 @@ def _tables(cloud):
     tables = cloud.client("dynamodb")
     held = {}
     for name in _pages(tables.list_tables, "TableNames", "LastEvaluatedTableName", "ExclusiveStartTableName"):
+        if name == LEDGER:
+            continue
         table = tables.describe_table(TableName=name)["Table"]
         held[f"table {name}"] = {
             "table": table,

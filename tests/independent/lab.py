@@ -131,6 +131,21 @@ class Cloud:
             return json.load(answer)
 
 
+# msgai's own table of locks and history: one for all stacks, no part of any.
+LEDGER = "msgai-ledger"
+
+
+def of_stacks(calls):
+    """The calls but for those of locks and history. Items are written nowhere else."""
+    return [call for call in calls if LEDGER not in call["resource"] and not call["operation"].endswith(("Item", "Items"))]
+
+
+def writes(calls):
+    """What is changed of a stack; to simulate is to ask."""
+    return [f"{call['service']}.{call['operation']} {call['resource']}" for call in of_stacks(calls)
+            if call["kind"] == "write" and not call["operation"].startswith("Simulate")]
+
+
 def client(service, url):
     import boto3
     from botocore.config import Config
