@@ -387,6 +387,10 @@ pub struct Diff {
     pub code: Code,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 #[derive(Debug, Args)]
 pub struct Deploy {
     /// Accept that open connections are closed

@@ -21,6 +21,8 @@ mod slow;
 #[path = "deploy/stopped.rs"]
 mod stopped;
 mod support;
+#[path = "deploy/url.rs"]
+mod url;
 
 use msgai::names::Kind;
 use msgai::report::Event;
