@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::types::{
 };
 use msgai::names::{Kind, ResourceId};
 use msgai::observe::Observed;
-use msgai::plan::guard::Consent;
 use msgai::plan::Plan;
+use msgai::plan::guard::Consent;
 
 use super::drift::physical;
 use super::{WHOLE, assert_up_to_date, deployed};
