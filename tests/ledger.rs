@@ -386,7 +386,7 @@ async fn compete(writers: u64, seed: u64) {
             };
             let Some(ended) = ended else {
                 // Its lock outlives it; nobody may enter before that has run out.
-                sleep(LEASE - Duration::from_secs(11)).await;
+                sleep(LEASE.saturating_sub(Duration::from_secs(11))).await;
                 inside.borrow_mut().retain(|run| *run != claim.run);
                 return;
             };

@@ -144,7 +144,6 @@ impl Scenario {
         let file = file.replace([' ', ','], "-");
         let whole = format!("{text}{}", bad.join("\n"));
         fs::write(format!("{}/{file}", env!("CARGO_TARGET_TMPDIR")), &whole).unwrap();
-        println!("{text}");
         assert!(bad.is_empty(), "{whole}");
     }
 

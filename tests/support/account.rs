@@ -2,6 +2,11 @@
 //!
 //! Ids become what they stand for, and times go. What is left is the same however often a deploy was cut off.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the clock is paused, so that sleeping only says when"
+)]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
