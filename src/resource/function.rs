@@ -100,11 +100,13 @@ impl Managed for Function {
 
     async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
         {
+            let role = work.cloud.pace().role(&work.text(&self.role)).await;
             let _turn = work.cloud.pace().lambda().await;
             match self.create_function(work).await {
                 Err(error) if error.fault == Fault::Exists => self.is_ours(work, error).await?,
                 made => made?,
             }
+            role.works();
         }
         if self.concurrency.is_some() {
             self.reserve(work).await?;

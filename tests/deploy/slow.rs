@@ -1,5 +1,6 @@
 //! A cloud as slow and as grudging as AWS, on a clock that turns when the engine says that it waits.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use msgai::local::Realism;
@@ -37,8 +38,8 @@ impl Reporter for Turner {
 
     fn on(&mut self, event: &Event) {
         match event {
-            Event::Waiting { on, .. } => {
-                self.waits.push(on.clone());
+            Event::Waiting { id, on } => {
+                self.waits.push(format!("{id}: {on}"));
                 self.clock.turn(Duration::from_secs(5));
             }
             Event::Failed { error, .. } => self.failed.push(error.clone()),
@@ -130,6 +131,18 @@ async fn a_first_deploy_waits_for_everything_that_aws_makes_wait() {
     waits.has_waited_for("cannot be assumed by Lambda");
     waits.has_waited_for("is Pending");
     waits.has_waited_for("table whole-connections is CREATING");
+}
+
+/// Every try that is refused has carried its whole zip.
+#[tokio::test]
+async fn one_function_tries_a_new_role_for_all() {
+    let slow = Slow::start().await;
+    let waits = slow.deploy(&without_access_logs(WHOLE)).await.waits;
+    let refused = waits
+        .iter()
+        .filter(|wait| wait.contains("cannot be assumed"));
+    let tried: BTreeSet<&str> = refused.filter_map(|wait| wait.split(':').next()).collect();
+    assert_eq!(tried.len(), 1, "{tried:?}");
 }
 
 /// Writes that take their time, and nothing else that is slow.
