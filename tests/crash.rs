@@ -21,7 +21,12 @@ async fn a_first_deploy_can_break_anywhere() {
 
 #[tokio::test(start_paused = true)]
 async fn an_update_can_break_anywhere() {
-    assert!(update().turns().await >= 400);
+    assert!(update().share(1, 2).await >= 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_can_break_anywhere_else() {
+    assert!(update().share(2, 2).await >= 200);
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,6 +42,11 @@ impl Inside {
         account::grant(&self.world).map_err(|refusal| io::Error::other(refusal.message))
     }
 
+    /// Brings to disk what is not there yet, for a cloud that is opened on the same folder later.
+    pub fn save(&self) {
+        self.world.logs.flush(&self.world.store);
+    }
+
     /// As [`super::LocalCloud::watch`].
     pub fn watch(&self) -> broadcast::Receiver<Happening> {
         self.world.happenings.subscribe()

@@ -7,6 +7,8 @@ use std::time::Duration;
 use msgai::cloud::CloudError;
 use msgai::ledger::Ledger;
 use msgai::local::Realism;
+use tempfile::TempDir;
+use walkdir::WalkDir;
 
 use crate::support::account::{Account, account};
 use crate::support::fate::Fate;
@@ -89,8 +91,14 @@ pub(crate) fn destroy(delete_data: bool) -> Scenario {
     }
 }
 
+/// When the account is prepared, and when the runs begin: long after everything in it has come to rest.
+const PREPARED: u64 = 500_000;
+const BEGUN: u64 = PREPARED + 24;
+
 /// The undisturbed run.
 struct Undisturbed {
+    /// The account before.
+    before: TempDir,
     wanted: Wanted,
     calls: Vec<String>,
     /// The account afterwards.
@@ -100,47 +108,52 @@ struct Undisturbed {
 impl Scenario {
     /// Every fate of every call.
     pub(crate) async fn every(&self) -> usize {
-        self.each(|_, fates| fates).await
+        self.each(|_, fates| fates, (1, 1)).await
     }
 
     /// Every fate of a call that changes something. Calls that look meet one each, in turn: whether one was carried
     /// out makes no difference, and they are all repeated by the same code.
     pub(crate) async fn turns(&self) -> usize {
-        self.each(|nth, fates| {
+        self.share(1, 1).await
+    }
+
+    /// As [`Scenario::turns`], one of several parts of the calls: tests run side by side.
+    pub(crate) async fn share(&self, part: usize, of: usize) -> usize {
+        let choose = |nth, fates: Vec<Fate>| {
             if fates.contains(&Fate::KilledAfter) {
                 fates
             } else {
                 vec![fates[nth % fates.len()]]
             }
-        })
-        .await
+        };
+        self.each(choose, (part, of)).await
     }
 
-    async fn each(&self, choose: impl Fn(usize, Vec<Fate>) -> Vec<Fate>) -> usize {
+    async fn each(
+        &self,
+        choose: impl Fn(usize, Vec<Fate>) -> Vec<Fate>,
+        (part, of): (usize, usize),
+    ) -> usize {
         let good = self.undisturbed().await;
         let mut points = 0;
         let mut bad = Vec::new();
-        for (nth, call) in good.calls.iter().enumerate() {
+        let calls = good.calls.iter().enumerate();
+        for (nth, call) in calls.skip(part - 1).step_by(of) {
             for fate in choose(nth, Fate::of(call).collect()) {
                 points += 1;
                 bad.extend(self.disturbed(&[(nth, fate)], &good).await);
             }
         }
-        self.tell(
-            &format!("{} calls, {points} points", good.calls.len()),
-            &bad,
-        );
+        let calls = good.calls.len();
+        let what = format!("{calls} calls, part {part} of {of}, {points} points");
+        self.tell(&what, &format!("{part}"), &bad);
         points
     }
 
     /// For whoever quotes it.
-    fn tell(&self, what: &str, bad: &[String]) {
+    fn tell(&self, what: &str, which: &str, bad: &[String]) {
         let text = format!("{}: {what}, {} failed\n", self.name, bad.len());
-        let file = format!(
-            "crash-{}-{}.txt",
-            self.name,
-            what.rsplit(' ').next().unwrap()
-        );
+        let file = format!("crash-{}-{which}.txt", self.name);
         let file = file.replace([' ', ','], "-");
         let whole = format!("{text}{}", bad.join("\n"));
         fs::write(format!("{}/{file}", env!("CARGO_TARGET_TMPDIR")), &whole).unwrap();
@@ -148,10 +161,10 @@ impl Scenario {
     }
 
     /// An account with others' things in it, and whatever was deployed before.
-    async fn set_up(&self) -> Lab {
-        // Ids are drawn from this thread's numbers, and so are the same every time.
-        fastrand::seed(7);
-        let lab = Lab::inside(REALISM).await;
+    async fn prepare(&self) -> TempDir {
+        fastrand::seed(3);
+        let before = TempDir::new().unwrap();
+        let lab = Lab::inside_from(REALISM, Some(before.path()), PREPARED).await;
         lab.within().grant_api_logs().unwrap();
         lab.sdk.make_foreign("whole").await;
         if let Some(draft) = &self.from {
@@ -160,11 +173,13 @@ impl Scenario {
             assert_complete(&ran.unwrap().applied);
         }
         pause(REST).await;
-        lab
+        lab.within().save();
+        before
     }
 
     async fn undisturbed(&self) -> Undisturbed {
-        let lab = self.set_up().await;
+        let before = self.prepare().await;
+        let (lab, _folder) = set_up(&before).await;
         let wanted = lab.wanted(&self.to);
         let line = Line::to(lab.within());
         let ran = run(&lab, &line, &wanted, self.end).await.unwrap();
@@ -174,6 +189,7 @@ impl Scenario {
         assert!(again.is_empty(), "{}", shown(&again));
         pause(REST).await;
         Undisturbed {
+            before,
             wanted,
             calls: line.calls(),
             end: account(lab.within()).await,
@@ -182,7 +198,7 @@ impl Scenario {
 
     /// What is wrong after the run met these fates and was run again; `None` if all is well.
     async fn disturbed(&self, fates: &[(usize, Fate)], good: &Undisturbed) -> Option<String> {
-        let lab = self.set_up().await;
+        let (lab, _folder) = set_up(&good.before).await;
         let line = Line::to(lab.within()).struck(fates);
         let ran = tokio::select! {
             biased;
@@ -204,7 +220,7 @@ impl Scenario {
             }
         }
         pause(PAUSE).await;
-        let again = run(&lab, &Line::to(lab.within()), &good.wanted, self.end).await;
+        let again = lab.pursue(&lab.cloud, &good.wanted, self.end).await;
         wrong.extend(failures("again", &again));
         if passes
             && let Ok(again) = &again
@@ -220,6 +236,26 @@ impl Scenario {
         let met: Vec<String> = fates.iter().map(met).collect();
         (!wrong.is_empty()).then(|| format!("{}\n    {}", met.join("; "), wrong.join("\n    ")))
     }
+}
+
+/// The prepared account once more, and where it lives.
+async fn set_up(before: &TempDir) -> (Lab, TempDir) {
+    let folder = TempDir::new().unwrap();
+    for entry in WalkDir::new(before.path()).min_depth(1) {
+        let entry = entry.unwrap();
+        let to = folder
+            .path()
+            .join(entry.path().strip_prefix(before.path()).unwrap());
+        if entry.file_type().is_dir() {
+            fs::create_dir(to).unwrap();
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+    // Ids are drawn from this thread's numbers, and so are the same every time.
+    fastrand::seed(7);
+    let lab = Lab::inside_from(REALISM, Some(folder.path()), BEGUN).await;
+    (lab, folder)
 }
 
 /// Whoever has the lock although every run has ended.
@@ -245,7 +281,7 @@ pub(crate) async fn two(scenario: Scenario, pairs: usize) -> usize {
         let second = draw((first.0 + 1).min(last));
         bad.extend(scenario.disturbed(&[first, second], &good).await);
     }
-    scenario.tell(&format!("{pairs} pairs"), &bad);
+    scenario.tell(&format!("{pairs} pairs"), "pairs", &bad);
     pairs
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod sdk;
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Write as _};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -157,12 +158,17 @@ impl Lab {
 
     /// Without a socket, on the runtime's clock: where that is paused, waiting costs nothing.
     pub(crate) async fn inside(realism: Realism) -> Self {
+        Self::inside_from(realism, None, 500_000).await
+    }
+
+    /// As [`Lab::inside`], with its state in a folder; it goes on from what is there, at that hour of time.
+    pub(crate) async fn inside_from(realism: Realism, dir: Option<&Path>, hour: u64) -> Self {
         let inside = Inside::open(Options {
-            dir: None,
+            dir: dir.map(Path::to_owned),
             port: 0,
             region: "us-east-1".to_owned(),
             realism,
-            clock: Clock::paced(Duration::from_hours(500_000)),
+            clock: Clock::paced(Duration::from_hours(hour)),
         });
         let inside = inside.unwrap();
         let cloud = cloud_over(&Line::to(&inside)).await;
