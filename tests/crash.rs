@@ -3,7 +3,8 @@
 //! The cloud is in this process and as grudging as AWS, on the runtime's clock, which is paused: whenever everybody
 //! waits, time jumps to whoever waits the shortest. So a run is the same each time, call by call.
 //!
-//! How many points were tried is in `target/tmp/crash-*.txt`.
+//! How many points were tried is in `target/tmp/crash-*.txt`. `CRASH_POINTS=all cargo test --test crash` takes many
+//! minutes and tries every fate of every call.
 
 #![expect(clippy::unwrap_used, reason = "tests fail where they stand")]
 
@@ -11,7 +12,7 @@
 mod scenario;
 mod support;
 
-use scenario::{Scenario, destroy, first, none, two, update};
+use scenario::{destroy, first, none, two, update};
 
 /// Every fate of every call that changes something, and one of every other, in turn.
 #[tokio::test(start_paused = true)]
@@ -46,21 +47,10 @@ async fn a_destroy_of_tables_can_break_anywhere() {
 
 #[tokio::test(start_paused = true)]
 async fn a_first_deploy_can_break_twice() {
-    assert_eq!(two(first(), 60).await, 60);
+    assert!(two(first(), 60).await >= 60);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_can_break_twice() {
-    assert_eq!(two(update(), 60).await, 60);
-}
-
-#[tokio::test(start_paused = true)]
-#[ignore = "many minutes: every fate of every call, and many more pairs"]
-async fn anything_can_break_anywhere() {
-    let all: [Scenario; 5] = [first(), update(), none(), destroy(false), destroy(true)];
-    for scenario in all {
-        scenario.every().await;
-    }
-    two(first(), 500).await;
-    two(update(), 500).await;
+    assert!(two(update(), 60).await >= 60);
 }

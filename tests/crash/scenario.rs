@@ -120,7 +120,7 @@ impl Scenario {
     /// As [`Scenario::turns`], one of several parts of the calls: tests run side by side.
     pub(crate) async fn share(&self, part: usize, of: usize) -> usize {
         let choose = |nth, fates: Vec<Fate>| {
-            if fates.contains(&Fate::KilledAfter) {
+            if all() || fates.contains(&Fate::KilledAfter) {
                 fates
             } else {
                 vec![fates[nth % fates.len()]]
@@ -265,8 +265,15 @@ async fn locked(lab: &Lab, wanted: &Wanted) -> Option<String> {
     seen.holder().map(|holder| format!("locked: {holder:?}"))
 }
 
-/// Two fates in one run, drawn by lot.
+/// Whether there is time for every fate of every call, and for many more pairs.
+#[expect(clippy::disallowed_methods, reason = "a test has no command line")]
+fn all() -> bool {
+    std::env::var("CRASH_POINTS").is_ok_and(|points| points == "all")
+}
+
+/// Two fates in one run, drawn by lot: so many pairs, or ten times as many.
 pub(crate) async fn two(scenario: Scenario, pairs: usize) -> usize {
+    let pairs = if all() { pairs * 10 } else { pairs };
     let good = scenario.undisturbed().await;
     let mut lot = fastrand::Rng::with_seed(11);
     let mut bad = Vec::new();
