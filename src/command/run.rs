@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use futures_util::future::{Either, select};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use ulid::Ulid;
@@ -101,33 +102,38 @@ impl<'a> Run<'a> {
         };
         let seen = self.seen.clone();
         let claim = self.claim.clone();
-        let both = async {
-            let take = ledger.take(&claim, seen.as_ref(), None);
-            futures_util::join!(Box::pin(take), Box::pin(look()))
-        };
+        let take = async move { ledger.take(&claim, seen.as_ref(), None).await };
+        let first = select(Box::pin(take), Box::pin(look()));
         // A signal in between may leave the lock behind; it runs out by itself.
-        let (tried, looked) = self.unless_stopped(async { Ok(both.await) }).await?;
+        let first = self.unless_stopped(async { Ok(first.await) }).await?;
+        let (tried, looking) = match first {
+            Either::Left((tried, looking)) => (tried, Either::Left(looking)),
+            Either::Right((looked, take)) => {
+                let tried = self.unless_stopped(async { Ok(take.await) }).await?;
+                (tried, Either::Right(std::future::ready(looked)))
+            }
+        };
         match tried {
             Ok(Tried::Taken(lease)) => {
                 let undisturbed = lease.undisturbed;
                 self.lease = Some(*lease);
-                match looked {
-                    Ok(looked) if undisturbed => Ok(looked),
-                    Ok(_) => self.keeping(Box::pin(look())).await,
-                    Err(error) => Err(error),
+                // A first build takes minutes; the lock is renewed meanwhile.
+                let looked = self.keeping(looking).await?;
+                if undisturbed {
+                    return Ok(looked);
                 }
             }
             Ok(Tried::Held(holder)) => {
                 // What is wrong with the stack itself need not wait for anybody.
-                looked?;
+                self.unless_stopped(looking).await?;
                 self.wait_for(holder).await?;
-                self.keeping(Box::pin(look())).await
             }
             Err(error) => {
-                looked?;
-                Err(of_ledger(error))
+                self.unless_stopped(looking).await?;
+                return Err(of_ledger(error));
             }
         }
+        self.keeping(Box::pin(look())).await
     }
 
     /// After a person has agreed to a plan: the lock, and whether the plan is still what they saw.

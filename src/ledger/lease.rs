@@ -19,6 +19,9 @@ pub const LEASE: Duration = Duration::from_secs(30);
 /// Between two renewals, so that two may fail.
 const RENEWAL: Duration = Duration::from_secs(10);
 
+/// Before a renewal that failed is tried again.
+const BREATH: Duration = Duration::from_secs(2);
+
 /// The attributes of a lock that its holder brings and takes away.
 pub(super) const OF_HOLDER: [&str; 8] = [
     "run", "who", "place", "command", "since", "until", "process", "beat",
@@ -72,7 +75,7 @@ impl Lease {
             return lost;
         }
         loop {
-            pause(RENEWAL).await;
+            pause(RENEWAL.saturating_sub(self.renewed.elapsed())).await;
             let left = LEASE.saturating_sub(self.renewed.elapsed());
             match within(left, self.renew()).await {
                 Some(Ok(())) => {
@@ -85,7 +88,7 @@ impl Lease {
                 Some(Err(error)) if self.renewed.elapsed() >= LEASE => {
                     return Lost::Unrenewed(error);
                 }
-                Some(Err(_)) => {}
+                Some(Err(_)) => pause(BREATH).await,
                 None => {
                     let message = "no answer within the lease".to_owned();
                     return Lost::Unrenewed(CloudError::of(
