@@ -76,7 +76,8 @@ impl Lease {
         }
         loop {
             pause(RENEWAL.saturating_sub(self.renewed.elapsed())).await;
-            let left = LEASE.saturating_sub(self.renewed.elapsed());
+            // A lease that ran out while this machine slept is still ours where nobody has taken it.
+            let left = LEASE.saturating_sub(self.renewed.elapsed()).max(RENEWAL);
             match within(left, self.renew()).await {
                 Some(Ok(())) => {
                     self.renewed = Instant::now();
