@@ -173,6 +173,27 @@ async fn a_holder_that_works_keeps_the_lock_for_as_long_as_it_takes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_holder_that_slept_goes_on_where_nobody_came_meanwhile() {
+    let lab = Lab::inside(Realism::AWS).await;
+    let ledger = begin(&lab).await;
+    let mut lease = taken(&ledger, &claim("alice")).await;
+    sleep(LEASE * 10).await;
+    tokio::select! {
+        lost = lease.keep() => panic!("lost: {lost:?}"),
+        () = sleep(LEASE * 2) => {}
+    }
+    assert!(lease.release(None).await.unwrap());
+    // And not where somebody did.
+    let mut lease = taken(&ledger, &claim("alice")).await;
+    sleep(LEASE * 10).await;
+    let bob = claim("bob");
+    let holder = held_by(&ledger, &bob).await;
+    let bobs = ledger.wait(&bob, holder, PATIENCE, |_| {}).await.unwrap();
+    assert!(bobs.is_ok());
+    assert_eq!(lease.keep().await, Lost::Broken);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_does_not_want_to_wait_is_told_at_once() {
     let lab = Lab::inside(Realism::AWS).await;
     let ledger = begin(&lab).await;
