@@ -79,7 +79,8 @@ def again(life):
     say("  deploy again")
     before = life.held()
     ran, calls = life.unwritten("deploy", "--yes")
-    calls = lab.of_stacks(calls)
+    # What is asked beforehand is asked beside them, and costs no time.
+    calls = [c for c in lab.of_stacks(calls) if not c["operation"].startswith("Simulate")]
     check(len(calls) <= 30, f"a deploy without changes took {len(calls)} calls")
     check("No changes" in ran.out, f"a deploy without changes said: {ran.out}")
     same(before, life.held(), "a deploy without changes")
