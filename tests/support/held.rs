@@ -1,5 +1,6 @@
 //! A run under the stack's lock, in the order in which the commands make it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::join;
@@ -27,9 +28,12 @@ pub(crate) enum Ended {
     },
 }
 
+/// Later ones have greater ids, also within one millisecond.
 pub(crate) fn claim(name: &str) -> Claim {
+    static MILLIS: AtomicU64 = AtomicU64::new(1_795_000_000_000);
+    let millis = MILLIS.fetch_add(1, Ordering::Relaxed);
     Claim {
-        run: ulid::Ulid::generate().to_string(),
+        run: ulid::Ulid::from_parts(millis, 0).to_string(),
         who: format!("arn:aws:iam::000000000000:user/{name}"),
         place: "a test".to_owned(),
         command: "deploy".to_owned(),
