@@ -164,12 +164,7 @@ impl<'a> Run<'a> {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        if let Some(lease) = self.lease.take() {
-            lease.release(None).await.map_err(of_ledger)?;
-        }
-        if let Some(ledger) = &self.ledger {
-            self.seen = ledger.look().await.ok();
-        }
+        self.let_go().await?;
         Box::pin(self.look(look)).await
     }
 
@@ -272,19 +267,24 @@ impl<'a> Run<'a> {
 
     /// Before a person is asked, another run may as well end: what it does would have to be looked at again.
     async fn wait_until_free(&mut self) -> Result<(), Error> {
-        let Some(ledger) = self.ledger.clone() else {
-            return Ok(());
-        };
-        let Some(holder) = self.seen.as_ref().and_then(Seen::holder) else {
-            return Ok(());
-        };
-        self.tell(holder);
-        let (run, wait) = (holder.claim.run.clone(), self.wait);
-        ledger
-            .wait_until_free(&run, wait)
-            .await
-            .map_err(of_ledger)?
-            .map_or(Ok(()), |holder| Err(self.locked(&holder)))
+        match self.seen.as_ref().and_then(Seen::holder).cloned() {
+            Some(holder) if self.ledger.is_some() => {
+                self.wait_for(holder).await?;
+                self.let_go().await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Nobody's lock waits for a person; what it looks like without this run's hand on it is what they are asked about.
+    async fn let_go(&mut self) -> Result<(), Error> {
+        if let Some(lease) = self.lease.take() {
+            lease.release(None).await.map_err(of_ledger)?;
+        }
+        if let Some(ledger) = &self.ledger {
+            self.seen = ledger.look().await.ok();
+        }
+        Ok(())
     }
 
     async fn wait_for(&mut self, holder: Holder) -> Result<(), Error> {
@@ -308,10 +308,6 @@ impl<'a> Run<'a> {
             }
             Err(holder) => Err(self.locked(&holder)),
         }
-    }
-
-    fn tell(&self, holder: &Holder) {
-        tell(self.context, holder);
     }
 
     fn locked(&self, holder: &Holder) -> Error {

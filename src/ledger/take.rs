@@ -13,8 +13,8 @@ use super::lease::{LEASE, Lease, OF_HOLDER, is_refused, millis, names, now, unti
 use super::process;
 use super::table::is_missing;
 use super::{Claim, Holder, LOCK, Ledger, Lock, Seen, TABLE, number, text};
-use crate::cloud::CloudError;
 use crate::cloud::wait::pause;
+use crate::cloud::{CloudError, Fault};
 
 /// Between two looks at a lock that somebody else holds.
 const GLANCE: Duration = Duration::from_secs(2);
@@ -80,6 +80,30 @@ impl Ledger {
         seen: Option<&Seen>,
         dead: Option<&Holder>,
     ) -> Result<Tried, CloudError> {
+        match self.try_write(claim, seen, dead).await? {
+            Some(tried) => Ok(tried),
+            // It was somebody's, and was let go before it could be said whose: now it is anybody's.
+            None => match self.try_write(claim, None, dead).await? {
+                Some(tried) => Ok(tried),
+                None => Err(CloudError {
+                    operation: "UpdateItem",
+                    subject: TABLE.to_owned(),
+                    fault: Fault::Busy,
+                    code: None,
+                    message: "the lock changes hands faster than it can be taken".to_owned(),
+                    request_id: None,
+                }),
+            },
+        }
+    }
+
+    /// `None` when the lock was held, and is not any more.
+    async fn try_write(
+        &self,
+        claim: &Claim,
+        seen: Option<&Seen>,
+        dead: Option<&Holder>,
+    ) -> Result<Option<Tried>, CloudError> {
         let done = self
             .cloud
             .call("UpdateItem", TABLE, || {
@@ -122,24 +146,16 @@ impl Ledger {
                     Some(Seen::Nothing | Seen::NoLedger) => before == Lock::default(),
                     None => false,
                 };
-                Ok(Tried::Taken(Box::new(self.lease(
-                    claim,
-                    before,
-                    undisturbed,
-                    false,
-                ))))
+                let lease = self.lease(claim, before, undisturbed, false);
+                Ok(Some(Tried::Taken(Box::new(lease))))
             }
-            Err(error) if is_refused(&error) => match self.look().await? {
-                Seen::Lock(Lock {
-                    holder: Some(holder),
-                    ..
-                }) => Ok(Tried::Held(holder)),
-                // It was let go in between; the next try takes it.
-                _ => Box::pin(self.write(claim, None, dead)).await,
-            },
+            Err(error) if is_refused(&error) => {
+                Ok(self.look().await?.holder().cloned().map(Tried::Held))
+            }
             // The table went away meanwhile: its making is the lock again.
             Err(error) if is_missing(&error) => {
-                Box::pin(self.take(claim, Some(&Seen::NoLedger), dead)).await
+                let again = Box::pin(self.take(claim, Some(&Seen::NoLedger), dead));
+                again.await.map(Some)
             }
             Err(error) => Err(error),
         }
@@ -191,34 +207,6 @@ impl Ledger {
                     holder = next;
                 }
             }
-        }
-    }
-
-    /// Waits until a run's lock is let go or is nobody's; a holder that outlasts `most` is returned.
-    pub async fn wait_until_free(
-        &self,
-        run: &str,
-        most: Duration,
-    ) -> Result<Option<Holder>, CloudError> {
-        let begun = Instant::now();
-        let mut last: Option<(Holder, Instant)> = None;
-        loop {
-            let seen = self.look().await?;
-            let Some(holder) = seen.holder().filter(|holder| holder.claim.run == run) else {
-                return Ok(None);
-            };
-            let since = match &last {
-                Some((known, since)) if known == holder => *since,
-                _ => Instant::now(),
-            };
-            if since.elapsed() >= LEASE || holder.is_certainly_dead() {
-                return Ok(None);
-            }
-            if begun.elapsed() >= most {
-                return Ok(Some(holder.clone()));
-            }
-            last = Some((holder.clone(), since));
-            pause(GLANCE.min(most.saturating_sub(begun.elapsed()))).await;
         }
     }
 }

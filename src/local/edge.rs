@@ -259,17 +259,8 @@ fn is_local(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
-
     use super::*;
-
-    fn request(method: &str, uri: &str, headers: &[(&str, &str)]) -> Request {
-        let mut request = Request::builder().method(method).uri(uri);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.body(Body::empty()).unwrap()
-    }
+    use crate::local::tests_support::request;
 
     #[test]
     fn only_this_machine_is_a_host() {

@@ -238,20 +238,11 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
-
     use super::*;
+    use crate::local::tests_support::request;
 
     /// Method, path, headers, and the service they mean.
     type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], Option<Service>);
-
-    fn request(method: &str, uri: &str, headers: &[(&str, &str)]) -> Request {
-        let mut request = Request::builder().method(method).uri(uri);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        request.body(Body::empty()).unwrap()
-    }
 
     #[test]
     fn each_service_is_told_by_its_request() {

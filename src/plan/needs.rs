@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
+use wildmatch::WildMatch;
 
 use super::{Action, Change, Plan};
 use crate::names::{Facts, Kind, LIVE, Physical, Place, ResourceId, StackId};
@@ -42,19 +43,8 @@ pub struct Need {
 impl Need {
     /// Whether whoever may do this may do the other, [`ANY`] standing for anything.
     pub fn covers(&self, other: &Self) -> bool {
-        self.action == other.action && matches(&self.resource, &other.resource)
+        self.action == other.action && WildMatch::new(&self.resource).matches(&other.resource)
     }
-}
-
-/// Whether a text is one that a pattern means. Patterns have two or three wildcards, and texts are ARNs.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once(ANY) else {
-        return pattern == text;
-    };
-    text.strip_prefix(head).is_some_and(|text| {
-        let mut tails = text.char_indices().map(|(at, _)| &text[at..]).chain([""]);
-        tails.any(|tail| matches(rest, tail))
-    })
 }
 
 /// What this plan calls.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use wildmatch::WildMatch;
 
 use super::Lambda;
 use super::api::{Call, empty, json};
@@ -171,32 +172,7 @@ fn arn_like(pattern: &str, arn: &str) -> bool {
 
 /// Whether `pattern` with `*` (any run) and `?` (any one character) covers all of `text`.
 pub(crate) fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t) = (0, 0);
-    let mut star = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == '?' || c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                // Let the last star swallow one more and try again.
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    t = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
+    WildMatch::new(pattern).matches(text)
 }
 
 impl Lambda {
@@ -357,6 +333,12 @@ mod tests {
             ("*", "", true),
             ("?", "", false),
             ("execute-api:*", "execute-api:Invoke", true),
+            ("a*c", "abbc", true),
+            ("a*c", "abbd", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*/routes/*", "apis/a/routes/b", true),
+            ("a", "ab", false),
         ] {
             assert_eq!(glob(pattern, text), matches, "{pattern} on {text}");
         }
