@@ -97,7 +97,7 @@ async fn making_the_table_is_the_first_lock() {
     let Ok(lease) = two.wait(&bob, holder, PATIENCE, |_| {}).await.unwrap() else {
         panic!("the lock was let go");
     };
-    assert_eq!(lease.last_release(), 0);
+    assert_eq!(lease.next_release(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use futures_util::future::try_join_all;
 use serde_json::json;
 
 use super::output::outputs;
-use super::prune::{self, History};
+use super::prune;
 use super::run::Run;
 use super::session::{Session, guard, of_cloud};
 use super::smoke::Smoke;
@@ -15,7 +16,7 @@ use crate::apply::{Applied, Outcome};
 use crate::cli::Deploy;
 use crate::describe::Artifacts;
 use crate::error::{Error, ErrorKind};
-use crate::names::{Facts, ResourceId};
+use crate::names::{Facts, Kind, ResourceId};
 use crate::plan::Plan;
 use crate::plan::guard::Consent;
 use crate::resource::Resource;
@@ -46,10 +47,9 @@ async fn steps(
         (plan.facts.clone(), None)
     } else {
         let asked = Instant::now();
-        let history = History::of(session, &args.locking);
+        let ledger = run.ledger();
         let applying = run.apply(&plan);
-        let (applied, old) =
-            prune::alongside(session, &plan, &history, args.keep, applying).await?;
+        let (applied, old) = prune::alongside(session, &plan, ledger, args.keep, applying).await?;
         if !context.global.json {
             // It is a release once it has passed.
             let release = run.made().filter(|_| smoke.is_none());
@@ -93,19 +93,22 @@ fn until(args: &Deploy) -> Until {
 
 /// Says which indexes are not there yet.
 async fn left_building(context: &Context, session: &Session) -> Result<(), Error> {
-    for resource in session.describe(&Artifacts::new()).resources.values() {
-        let Resource::Table(table) = resource else {
-            continue;
-        };
-        let left = unfinished(&session.cloud, table).await.map_err(of_cloud)?;
-        let Some(Unfinished { building, next }) = left else {
-            continue;
-        };
+    let desired = session.describe(&Artifacts::new());
+    let tables = desired.resources.values().filter_map(|one| match one {
+        Resource::Table(table) => Some(table),
+        _ => None,
+    });
+    let all = try_join_all(tables.map(|table| async move {
+        let left = unfinished(&session.cloud, table).await?;
+        Ok(left.map(|left| (table, left)))
+    }));
+    let all = all.await.map_err(of_cloud)?;
+    for (table, Unfinished { building, next }) in all.into_iter().flatten() {
         if context.global.json {
             context.say_json(json!({
                 "type": "building",
                 "version": 1,
-                "id": resource.id(),
+                "id": ResourceId::new(Kind::Table, &table.name),
                 "building": building,
                 "next": next,
             }));
@@ -140,26 +143,18 @@ async fn agreed(
         .then(|| preflight::begin(session))
         .flatten();
     let look = || preflight::beside(preflight.as_ref(), session.planned(context, &args.code));
-    let mut plan = run.look(look).await?;
-    loop {
-        diff::notes(context, &plan);
-        show(context, session, &plan, begun);
-        guard(&plan, &consents(session, args))?;
-        preflight::refuse(context, run, preflight.as_ref(), &plan).await?;
+    let ask = async |run: &mut Run<'_>, plan: &Plan| {
+        diff::notes(context, plan);
+        show(context, session, plan, begun);
+        guard(plan, &consents(session, args))?;
+        preflight::refuse(context, run, preflight.as_ref(), plan).await?;
         if plan.is_empty() || !run.asks() {
-            return Ok(plan);
+            return Ok(());
         }
-        context.confirm("Apply these changes?", "deploy")?;
-        if run.hold().await? {
-            return Ok(plan);
-        }
-        let now = run.keeping(Box::pin(look())).await?;
-        if now.json() == plan.json() {
-            return Ok(now);
-        }
-        context.say("another run has changed the stack meanwhile; this is what is left to do:");
-        plan = run.look_again(look).await?;
-    }
+        context.confirm("Apply these changes?", "deploy")
+    };
+    let overtaken = "another run has changed the stack meanwhile; this is what is left to do:";
+    run.agree(look, ask, overtaken).await
 }
 
 fn count(applied: &Applied, release: Option<u64>, begun: Instant) -> String {

@@ -78,31 +78,23 @@ async fn agreed(
             Ok(session.plan(&nothing(args), &observed))
         })
     };
-    let mut plan = run.look(look).await?;
-    loop {
-        diff::notes(context, &plan);
+    let ask = async |run: &mut Run<'_>, plan: &Plan| {
+        diff::notes(context, plan);
         if plan.is_empty() {
-            nothing_to_do(context, &plan);
-            return Ok(plan);
+            nothing_to_do(context, plan);
+            return Ok(());
         }
-        show(context, session, &plan, begun);
+        show(context, session, plan, begun);
         let mut consents = vec![Consent::DropConnections];
         if args.delete_data {
             consents.push(Consent::DeleteData);
         }
-        guard(&plan, &consents)?;
-        preflight::refuse(context, run, preflight.as_ref(), &plan).await?;
-        confirm(context, session, &plan)?;
-        if run.hold().await? {
-            return Ok(plan);
-        }
-        let now = run.keeping(Box::pin(look())).await?;
-        if now.json() == plan.json() {
-            return Ok(now);
-        }
-        context.say("another run has changed the stack meanwhile; this is what would go now:");
-        plan = run.look_again(look).await?;
-    }
+        guard(plan, &consents)?;
+        preflight::refuse(context, run, preflight.as_ref(), plan).await?;
+        confirm(context, session, plan)
+    };
+    let overtaken = "another run has changed the stack meanwhile; this is what would go now:";
+    run.agree(look, ask, overtaken).await
 }
 
 fn nothing(args: &Destroy) -> Desired {

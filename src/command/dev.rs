@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use super::deploy::finish;
 use super::local::{self, Local};
-use super::prune::{self, History};
+use super::prune;
 use super::run::Run;
 use super::session::{self, Session, folder, guard, signals};
 use super::smoke::read_script;
@@ -175,8 +175,9 @@ async fn steps(
     if context.global.verbose {
         context.say(&plan.text(context.look_err));
     }
-    let history = History::of(session, &args.locking);
-    let (applied, old) = prune::alongside(session, &plan, &history, KEEP, run.apply(&plan)).await?;
+    let ledger = run.ledger();
+    let applying = run.apply(&plan);
+    let (applied, old) = prune::alongside(session, &plan, ledger, KEEP, applying).await?;
     if let Some(old) = old {
         prune::away(context, session, run, &applied.facts, old).await;
     }

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::who::{moment, short};
 use crate::cli::History;
 use crate::error::Error;
-use crate::ledger::{Entry, Ledger, Record};
+use crate::ledger::{Entry, Record};
 use crate::plan::wrap::{COLUMNS, wrap};
 
 /// How far back one release is looked for.
@@ -19,7 +19,7 @@ const DEEPEST: usize = 1000;
 pub(crate) async fn run(context: &Context, args: &History) -> Result<ExitCode, Error> {
     let session = Session::open(context).await?;
     let stack = session.loaded.stack.id();
-    let ledger = Ledger::new(&session.cloud, &stack);
+    let ledger = session.ledger();
     let most = args.release.map_or(args.number, |_| DEEPEST);
     let runs = ledger.history(most).await.map_err(of_ledger)?;
     if let Some(release) = args.release {

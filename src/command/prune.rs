@@ -9,7 +9,6 @@ use super::Context;
 use super::run::Run;
 use super::session::Session;
 use crate::apply::Applied;
-use crate::cli::Locking;
 use crate::cloud::CloudError;
 use crate::error::Error;
 use crate::ledger::Ledger;
@@ -22,30 +21,37 @@ use crate::resource::past::Past;
 /// Runs that are looked through for releases, for each release that is kept: some runs fail, and some roll back.
 const RUNS: usize = 4;
 
-/// Where a run's releases are written down, if they are.
-pub(crate) struct History(Option<Ledger>);
+/// What the newest releases before this one serve; nothing where no history is kept.
+async fn needed(
+    ledger: Option<Ledger>,
+    keep: usize,
+) -> Result<BTreeSet<(ResourceId, String)>, CloudError> {
+    let Some(ledger) = ledger else {
+        return Ok(BTreeSet::new());
+    };
+    let runs = ledger.history(keep * RUNS).await?;
+    let releases = runs.iter().filter(|run| run.release.is_some());
+    let parts = releases.take(keep.saturating_sub(1)).flat_map(|run| {
+        let live = Live::read(&run.live);
+        live.parts()
+            .map(|(id, at)| (id.clone(), at.to_owned()))
+            .collect::<Vec<_>>()
+    });
+    Ok(parts.collect())
+}
 
-impl History {
-    pub(crate) fn of(session: &Session, locking: &Locking) -> Self {
-        let stack = session.loaded.stack.id();
-        Self((!locking.no_lock).then(|| Ledger::new(&session.cloud, &stack)))
-    }
-
-    /// What the newest releases before this one serve.
-    async fn needed(&self, keep: usize) -> Result<BTreeSet<(ResourceId, String)>, CloudError> {
-        let Some(ledger) = &self.0 else {
-            return Ok(BTreeSet::new());
-        };
-        let runs = ledger.history(keep * RUNS).await?;
-        let releases = runs.iter().filter(|run| run.release.is_some());
-        let parts = releases.take(keep.saturating_sub(1)).flat_map(|run| {
-            let live = Live::read(&run.live);
-            live.parts()
-                .map(|(id, at)| (id.clone(), at.to_owned()))
-                .collect::<Vec<_>>()
-        });
-        Ok(parts.collect())
-    }
+/// Of what is known, that of which this plan publishes more: only there something may have become too many.
+fn published(plan: &Plan) -> Facts {
+    let versions = plan.changes.keys().filter(|id| id.kind == Kind::Version);
+    let functions: BTreeSet<&str> = versions.map(|id| id.name.as_str()).collect();
+    let deploys = plan.changes.keys().any(|id| id.kind == Kind::Deployment);
+    let of_this = |id: &ResourceId| match id.kind {
+        Kind::Alias => functions.contains(id.name.as_str()),
+        Kind::Api => deploys,
+        _ => false,
+    };
+    let known = plan.facts.iter().filter(|(id, _)| of_this(id));
+    known.map(|(id, at)| (id.clone(), at.clone())).collect()
 }
 
 /// What there was before a deploy, and what must stay of it.
@@ -60,7 +66,7 @@ pub(crate) struct Before {
 pub(crate) async fn alongside(
     session: &Session,
     plan: &Plan,
-    history: &History,
+    ledger: Option<Ledger>,
     keep: u16,
     applying: impl Future<Output = Result<Applied, Error>>,
 ) -> Result<(Applied, Option<Result<Before, CloudError>>), Error> {
@@ -69,8 +75,9 @@ pub(crate) async fn alongside(
         return Ok((applying.await?, None));
     }
     let keep = usize::from(keep);
-    let past = Past::read(&session.cloud, &plan.stack, &plan.facts);
-    let reading = futures_util::future::try_join(past, history.needed(keep))
+    let of_this = published(plan);
+    let past = Past::read(&session.cloud, &plan.stack, &of_this);
+    let reading = futures_util::future::try_join(past, needed(ledger, keep))
         .map_ok(|(past, needed)| Before { past, needed, keep });
     let (mut reading, mut applying) = (Box::pin(reading), Box::pin(applying));
     let mut read = None;

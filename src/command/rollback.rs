@@ -13,12 +13,14 @@ use super::session::{Session, of_cloud};
 use super::who::{moment, short};
 use crate::cli::Rollback;
 use crate::error::Error;
-use crate::ledger::{Ledger, Record};
+use crate::ledger::Record;
+use crate::observe::Observed;
 use crate::plan::Plan;
 use crate::plan::switch::{Live, Missing, switch};
 use crate::resource::past::Past;
 
-/// How many runs are looked through for releases.
+/// How many runs are looked through for releases: at first, and where the live one is not among them.
+const NEWEST: usize = 50;
 const DEEPEST: usize = 1000;
 
 /// What is not turned back, said before anybody agrees.
@@ -39,6 +41,12 @@ struct Way {
     /// The release that is live now, if it is one.
     from: Option<u64>,
     target: Record,
+}
+
+impl AsRef<Plan> for Way {
+    fn as_ref(&self) -> &Plan {
+        &self.plan
+    }
 }
 
 async fn steps(
@@ -81,39 +89,45 @@ async fn agreed(
     run: &mut Run<'_>,
 ) -> Result<Way, Error> {
     let look = || look(session, args.to);
-    let mut way = run.look(look).await?;
-    loop {
-        show(context, &way);
+    let ask = async |run: &mut Run<'_>, way: &Way| {
+        show(context, way);
         if way.plan.is_empty() || !run.asks() {
-            return Ok(way);
+            return Ok(());
         }
-        context.confirm("Go back?", "rollback")?;
-        if run.hold().await? {
-            return Ok(way);
-        }
-        let now = run.keeping(Box::pin(look())).await?;
-        if now.plan.json() == way.plan.json() {
-            return Ok(now);
-        }
-        context.say("another run has changed the stack meanwhile; this is the way back now:");
-        way = run.look_again(look).await?;
-    }
+        context.confirm("Go back?", "rollback")
+    };
+    let overtaken = "another run has changed the stack meanwhile; this is the way back now:";
+    run.agree(look, ask, overtaken).await
 }
 
 async fn look(session: &Session, to: Option<u64>) -> Result<Way, Error> {
-    let stack = session.loaded.stack.id();
-    let ledger = Ledger::new(&session.cloud, &stack);
-    let runs = async { ledger.history(DEEPEST).await.map_err(of_ledger) };
-    let (observed, runs) = futures_util::try_join!(session.observe(), runs)?;
-    let facts = observed.facts();
-    let (from, target) = target(&runs, &Live::of(&facts), to)?;
-    let past = Past::read(&session.cloud, &stack, &facts).await;
-    let past = past.map_err(of_cloud)?;
-    let live = Live::read(&target.live);
-    let plan = switch(&stack, &session.site.place, &observed, &past, &live)
-        .map_err(|missing| gone(target, &missing))?;
+    let ledger = session.ledger();
+    let newest = async { ledger.history(NEWEST).await.map_err(of_ledger) };
+    let (observed, mut runs) = futures_util::try_join!(session.observe(), newest)?;
+    let now = Live::of(&observed.facts());
+    let mut found = target(&runs, &now, to);
+    // What is live may be a release from long ago.
+    if runs.len() == NEWEST && !matches!(found, Ok((Some(_), _))) {
+        runs = ledger.history(DEEPEST).await.map_err(of_ledger)?;
+        found = target(&runs, &now, to);
+    }
+    let (from, target) = found?;
     let target = target.clone();
+    let plan = back_to(session, &observed, &Live::read(&target.live)).await?;
+    let plan = plan.map_err(|missing| gone(&target, &missing))?;
     Ok(Way { plan, from, target })
+}
+
+/// The plan that makes this live again, or what of it is gone.
+pub(crate) async fn back_to(
+    session: &Session,
+    observed: &Observed,
+    live: &Live,
+) -> Result<Result<Plan, Vec<Missing>>, Error> {
+    let stack = session.loaded.stack.id();
+    let past = Past::read(&session.cloud, &stack, &observed.facts()).await;
+    let past = past.map_err(of_cloud)?;
+    Ok(switch(&stack, &session.site.place, observed, &past, live))
 }
 
 /// Which release is live, and which is meant.

@@ -8,13 +8,11 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
-use jiff::Timestamp;
 use tokio::sync::watch;
-use ulid::Ulid;
 
 use super::Context;
 use super::session::{Session, of_cloud, signals};
-use super::who::{about, json_of, place};
+use super::who::{about, json_of};
 use crate::apply::held::{apply_held, record};
 use crate::apply::{Applied, stopped};
 use crate::cli::Locking;
@@ -55,18 +53,11 @@ impl<'a> Run<'a> {
         locking: &Locking,
         stop: Option<watch::Receiver<bool>>,
     ) -> Self {
-        let stack = session.loaded.stack.id();
         Self {
             context,
             session,
-            ledger: (!locking.no_lock).then(|| Ledger::new(&session.cloud, &stack)),
-            claim: Claim {
-                run: Ulid::generate().to_string(),
-                who: session.caller.clone(),
-                place: place(),
-                command: command.to_owned(),
-                since: Timestamp::now().to_string(),
-            },
+            ledger: (!locking.no_lock).then(|| session.ledger()),
+            claim: session.claim(command),
             wait: locking.lock_wait,
             seen: session.seen.clone(),
             lease: None,
@@ -86,6 +77,39 @@ impl<'a> Run<'a> {
     /// Whether a person is asked before anything is changed.
     pub(crate) fn asks(&self) -> bool {
         self.asks
+    }
+
+    /// Where the run is written down, if it is.
+    pub(crate) fn ledger(&self) -> Option<Ledger> {
+        self.ledger.clone()
+    }
+
+    /// Looks, shows and asks, until what was agreed to is what is to be done; with the lock held unless that is nothing.
+    /// `overtaken` is said before a person is asked again.
+    pub(crate) async fn agree<T, F>(
+        &mut self,
+        look: impl Fn() -> F,
+        ask: impl AsyncFn(&mut Self, &T) -> Result<(), Error>,
+        overtaken: &str,
+    ) -> Result<T, Error>
+    where
+        T: AsRef<Plan>,
+        F: Future<Output = Result<T, Error>>,
+    {
+        let mut found = self.look(&look).await?;
+        loop {
+            ask(self, &found).await?;
+            if found.as_ref().is_empty() || self.hold().await? {
+                return Ok(found);
+            }
+            let now = self.keeping(Box::pin(look())).await?;
+            if now.as_ref().json() == found.as_ref().json() {
+                return Ok(now);
+            }
+            self.context.say(overtaken);
+            self.let_go().await?;
+            found = Box::pin(self.look(&look)).await?;
+        }
     }
 
     /// Looks, holding the lock unless a person is asked first.
@@ -137,7 +161,7 @@ impl<'a> Run<'a> {
     }
 
     /// After a person has agreed to a plan: the lock, and whether the plan is still what they saw.
-    pub(crate) async fn hold(&mut self) -> Result<bool, Error> {
+    async fn hold(&mut self) -> Result<bool, Error> {
         let (None, Some(ledger)) = (&self.lease, self.ledger.clone()) else {
             return Ok(true);
         };
@@ -157,15 +181,6 @@ impl<'a> Run<'a> {
                 Ok(false)
             }
         }
-    }
-
-    /// The plan is not what a person agreed to: lets the lock go, and looks anew before they are asked again.
-    pub(crate) async fn look_again<T, F>(&mut self, look: impl Fn() -> F) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, Error>>,
-    {
-        self.let_go().await?;
-        Box::pin(self.look(look)).await
     }
 
     /// Does what must be done with the lock held.

@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
+use ulid::Ulid;
 
 use super::local::{self, Local};
+use super::who::place;
 use super::{Context, environment};
 use crate::cli::{Adopt, Code};
 use crate::cloud::{Caller, Cloud, CloudError, Fault, Target};
 use crate::describe::{self, Address, Artifacts, Site};
 use crate::error::{Error, ErrorKind};
-use crate::ledger::{Ledger, Seen};
+use crate::ledger::{Claim, Ledger, Seen};
 use crate::names::{Kind, ResourceId};
 use crate::observe::{Observed, observe};
 use crate::package::Arch;
@@ -226,6 +229,22 @@ impl Session {
     /// The local cloud is in this process, and ends with it.
     pub(crate) fn serves_only_now(&self) -> bool {
         matches!(self.local, Some(Local::Here { .. }))
+    }
+
+    /// The lock and the history of this stack.
+    pub(crate) fn ledger(&self) -> Ledger {
+        Ledger::new(&self.cloud, &self.loaded.stack.id())
+    }
+
+    /// A run of this command that begins now, as others are to see it.
+    pub(crate) fn claim(&self, command: &str) -> Claim {
+        Claim {
+            run: Ulid::generate().to_string(),
+            who: self.caller.clone(),
+            place: place(),
+            command: command.to_owned(),
+            since: Timestamp::now().to_string(),
+        }
     }
 
     /// Who is signed in, and where.

@@ -7,14 +7,14 @@ use serde_json::json;
 
 use super::Context;
 use super::dev::words::finds_by;
+use super::rollback::back_to;
 use super::run::Run;
-use super::session::{Session, of_cloud};
+use super::session::Session;
 use crate::cloud::wait::pause;
 use crate::error::{Error, ErrorKind};
 use crate::names::Facts;
 use crate::plan::Plan;
-use crate::plan::switch::{Live, switch};
-use crate::resource::past::Past;
+use crate::plan::switch::Live;
 use crate::stack::{Shipped, Stack};
 use crate::talk::play::{PlayOptions, play};
 use crate::talk::script::Script;
@@ -165,16 +165,7 @@ async fn back(context: &Context, session: &Session, run: &mut Run<'_>, before: &
     }
     let looking = async {
         let observed = session.observe().await?;
-        let stack = session.loaded.stack.id();
-        let past = Past::read(&session.cloud, &stack, &observed.facts()).await;
-        let past = past.map_err(of_cloud)?;
-        Ok(switch(
-            &stack,
-            &session.site.place,
-            &observed,
-            &past,
-            before,
-        ))
+        back_to(session, &observed, before).await
     };
     let plan = match run.keeping(Box::pin(looking)).await {
         Ok(Ok(plan)) => plan,

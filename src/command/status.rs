@@ -13,7 +13,7 @@ use crate::cli::Status;
 use crate::cloud::wait::pause;
 use crate::describe::Artifacts;
 use crate::error::Error;
-use crate::ledger::{Ledger, Lock, Seen};
+use crate::ledger::{Lock, Seen};
 use crate::names::ResourceId;
 use crate::observe::Observed;
 use crate::plan::wrap::{COLUMNS, wrap};
@@ -34,7 +34,7 @@ pub(crate) async fn run(context: &Context, args: &Status) -> Result<ExitCode, Er
 }
 
 async fn once(context: &Context, session: &Session, watch: bool) -> Result<(), Error> {
-    let ledger = Ledger::new(&session.cloud, &session.loaded.stack.id());
+    let ledger = session.ledger();
     let (observed, seen) = futures_util::join!(Box::pin(session.observe()), ledger.look());
     let observed = observed?;
     // Who may not read the ledger may still see the stack.

@@ -2,21 +2,19 @@
 
 use std::process::ExitCode;
 
-use jiff::Timestamp;
 use serde_json::json;
-use ulid::Ulid;
 
 use super::Context;
 use super::run::of_ledger;
 use super::session::Session;
-use super::who::{about, json_of, place};
+use super::who::{about, json_of};
 use crate::error::Error;
-use crate::ledger::{Claim, Holder, Ledger, Record};
+use crate::ledger::{Holder, Record};
 
 pub(crate) async fn run(context: &Context) -> Result<ExitCode, Error> {
     let session = Session::open(context).await?;
     let stack = session.loaded.stack.id();
-    let ledger = Ledger::new(&session.cloud, &stack);
+    let ledger = session.ledger();
     let seen = ledger.look().await.map_err(of_ledger)?;
     let Some(holder) = seen.holder() else {
         say(context, stack.as_str(), None);
@@ -31,13 +29,7 @@ pub(crate) async fn run(context: &Context) -> Result<ExitCode, Error> {
             "unlock",
         )?;
     }
-    let claim = Claim {
-        run: Ulid::generate().to_string(),
-        who: session.caller.clone(),
-        place: place(),
-        command: "unlock".to_owned(),
-        since: Timestamp::now().to_string(),
-    };
+    let claim = session.claim("unlock");
     let record = Record {
         note: Some(format!("broke the lock of {}", about(holder))),
         ..Record::of(&claim, "done")

@@ -11,7 +11,7 @@ use crate::cloud::CloudError;
 /// The first letters of a run's sort key; its ULID follows, so that the newest is the last.
 const RUN: &str = "run#";
 
-/// A page of a question for the history.
+/// The largest page of a question for the history.
 const PAGE: i32 = 100;
 
 /// An item has at most 400 KB; beyond this, the changes that went well are left out.
@@ -125,6 +125,7 @@ impl Ledger {
     pub async fn history(&self, most: usize) -> Result<Vec<Record>, CloudError> {
         let mut all = Vec::new();
         let mut from: Option<Item> = None;
+        let page_of = i32::try_from(most).map_or(PAGE, |most| most.clamp(1, PAGE));
         while all.len() < most {
             let page = self
                 .cloud
@@ -138,7 +139,7 @@ impl Ledger {
                         .expression_attribute_values(":run", text(RUN))
                         .scan_index_forward(false)
                         .consistent_read(true)
-                        .limit(PAGE)
+                        .limit(page_of)
                         .set_exclusive_start_key(from.clone())
                         .send()
                 })

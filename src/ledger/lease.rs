@@ -58,11 +58,6 @@ impl Lease {
         self.release + 1
     }
 
-    /// The newest release before this run; 0 when there is none.
-    pub fn last_release(&self) -> u64 {
-        self.release
-    }
-
     pub fn claim(&self) -> &Claim {
         &self.claim
     }

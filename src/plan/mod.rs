@@ -37,6 +37,12 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
+impl AsRef<Self> for Plan {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// What will happen to one resource, once all of `after` has happened.
 #[derive(Debug, Clone)]
 pub struct Change {

@@ -130,21 +130,19 @@ impl Found {
             state: None,
         }
     }
-}
 
-/// Where the one with this id is.
-pub(crate) fn at_id(all: Vec<Found>, id: &ResourceId) -> Option<Physical> {
-    let mine = all.into_iter().find(|found| found.id == *id);
-    mine.map(|found| found.at)
-}
-
-impl Found {
     /// The stack that it belongs to, where one has marked it.
     pub fn owner(&self) -> Option<String> {
         let by_path = (self.id.kind == Kind::Role).then(|| role::owner(&self.at.id));
         let by_tag = || self.settings["tags"][MARK].as_str().map(str::to_owned);
         by_path.flatten().or_else(by_tag)
     }
+}
+
+/// Where the one with this id is.
+pub(crate) fn at_id(all: Vec<Found>, id: &ResourceId) -> Option<Physical> {
+    let mine = all.into_iter().find(|found| found.id == *id);
+    mine.map(|found| found.at)
 }
 
 /// What every kind says of itself. `create`, `update` and `delete` do not read to decide.
