@@ -9,6 +9,8 @@
 
 #[path = "cli/adopt.rs"]
 mod adopt;
+#[path = "cli/asked.rs"]
+mod asked;
 #[path = "cli/cloud.rs"]
 mod cloud;
 #[path = "cli/denied.rs"]
