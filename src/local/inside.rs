@@ -43,8 +43,8 @@ impl Inside {
     }
 
     /// Brings to disk what is not there yet, for a cloud that is opened on the same folder later.
-    pub fn save(&self) {
-        self.world.logs.flush(&self.world.store);
+    pub fn save(&self) -> io::Result<()> {
+        self.world.logs.flush(&self.world.store)
     }
 
     /// As [`super::LocalCloud::watch`].

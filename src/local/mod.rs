@@ -262,7 +262,8 @@ impl World {
     fn close(&self) {
         self.lambda.close();
         self.sockets.close_all();
-        self.logs.flush(&self.store);
+        // There is nobody left to tell.
+        self.logs.flush(&self.store).ok();
     }
 
     pub(crate) fn tell(&self, happening: Happening) {

@@ -173,7 +173,7 @@ impl Scenario {
             assert_complete(&ran.unwrap().applied);
         }
         pause(REST).await;
-        lab.within().save();
+        lab.within().save().unwrap();
         before
     }
 

@@ -7,7 +7,7 @@ use super::{
     text, token,
 };
 use crate::local::refusal::Refusal;
-use crate::local::wire::{Object, Reply};
+use crate::local::wire::{Object, Reply, unsaved};
 use crate::local::{World, locked};
 
 const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -43,8 +43,9 @@ pub(super) fn answer(
                 .get_mut(group)
                 .and_then(|streams| streams.remove(name));
             removed.ok_or_else(no_stream)?;
+            drop(streams);
             world.logs.touch();
-            return Ok(Some(Reply::empty(200)));
+            Value::Null
         }
         "DescribeLogStreams" => {
             known()?;
@@ -64,6 +65,13 @@ pub(super) fn answer(
         }
         _ => return Ok(None),
     };
+    // What functions print may be late; what a client was told is written is on disk.
+    if matches!(
+        operation,
+        "CreateLogStream" | "DeleteLogStream" | "PutLogEvents"
+    ) {
+        world.logs.flush(&world.store).map_err(|e| unsaved(&e))?;
+    }
     Ok(Some(if reply.is_null() {
         Reply::empty(200)
     } else {

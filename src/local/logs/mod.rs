@@ -39,6 +39,7 @@ pub(crate) struct Logs {
     streams: Mutex<Streams>,
     /// Whether events came since the last flush.
     dirty: AtomicBool,
+    flushing: Mutex<()>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -94,6 +95,7 @@ impl Logs {
             groups: Mutex::new(store.load(GROUPS_FILE)?),
             streams: Mutex::new(store.load(EVENTS_FILE)?),
             dirty: AtomicBool::new(false),
+            flushing: Mutex::default(),
         })
     }
 
@@ -116,10 +118,12 @@ impl Logs {
         self.dirty.store(true, Ordering::Relaxed);
     }
 
-    /// Writes events that are not on disk yet. A failure is not worth a function's run: the next flush tries again.
-    pub(crate) fn flush(&self, store: &Store) {
+    /// Writes events that are not on disk yet; returns when they are there, whoever writes them. After a failure the
+    /// next flush tries again.
+    pub(crate) fn flush(&self, store: &Store) -> io::Result<()> {
+        let _one_at_a_time = locked(&self.flushing);
         if !self.dirty.swap(false, Ordering::Relaxed) {
-            return;
+            return Ok(());
         }
         let groups = locked(&self.groups).clone();
         let streams = locked(&self.streams).clone();
@@ -129,6 +133,7 @@ impl Logs {
         if saved.is_err() {
             self.dirty.store(true, Ordering::Relaxed);
         }
+        saved
     }
 
     /// Every group with its tags, for the tagging API.
