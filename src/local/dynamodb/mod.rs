@@ -3,6 +3,7 @@
 //! In: calls. Out: what the engine answers, with ARNs of the cloud's region and with the table states, cooldowns and
 //! refusals that the engine leaves out. Never: an item read or written here.
 
+mod deep;
 mod engine;
 mod recover;
 mod settings;
@@ -65,9 +66,8 @@ pub(crate) async fn answer(
     body: Bytes,
 ) -> Result<Reply, Refusal> {
     let operation = operation.to_owned();
-    blocking(world, move |world| perform(world, &operation, &body))
-        .await?
-        .map(Reply::ok)
+    let work = move |world: &World| deep::with_room(&body, || perform(world, &operation, &body));
+    blocking(world, work).await?.map(Reply::ok)
 }
 
 /// Deletes items whose TTL has passed.
