@@ -47,10 +47,9 @@ macro_rules! client {
 fn options(dir: Option<&Path>, realism: Realism, clock: Clock) -> Options {
     Options {
         dir: dir.map(Path::to_owned),
-        port: 0,
-        region: "us-east-1".to_owned(),
         realism,
         clock,
+        ..Options::default()
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::PORT;
 use crate::error::Error;
-use crate::local::clock::Clock;
 use crate::local::{LocalCloud, Options, Realism};
 
 /// Where a stack's local cloud keeps its state, beside the stack file.
@@ -107,7 +106,7 @@ pub(crate) fn options(dir: PathBuf, port: u16, region: Option<&str>, realism: Re
         port,
         region,
         realism,
-        clock: Clock::real(),
+        ..Options::default()
     }
 }
 

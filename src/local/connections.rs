@@ -15,11 +15,14 @@ use axum::routing::any;
 use serde_json::{Map, json};
 
 use super::refusal::Refusal;
+use super::service::Credential;
 use super::websocket::{Address, Connection, Unsent, apis_with_stage, served};
 use super::{World, ids, wire};
 
 const MESSAGE_LIMIT: usize = 128 * 1024;
 const MARK: &str = "@connections";
+/// As a credential scope names it.
+pub(super) const SERVICE: &str = "execute-api";
 
 /// Every path form: below a stage with its API, below a stage, and bare.
 pub(crate) fn router(world: Arc<World>) -> Router {
@@ -68,15 +71,7 @@ fn forbidden() -> Refusal {
 
 /// A signature must be there and be for this service; whether it is right nobody checks locally.
 fn signed(world: &World, parts: &Parts) -> Result<(), Refusal> {
-    let header = parts
-        .headers
-        .get("authorization")
-        .and_then(|v| v.to_str().ok());
-    let scope = header
-        .and_then(|h| h.strip_prefix("AWS4-HMAC-SHA256 "))
-        .and_then(|h| h.split_once("Credential="))
-        .and_then(|(_, rest)| rest.split([',', ' ']).next());
-    let Some(scope) = scope else {
+    let Some(credential) = Credential::of(&parts.headers) else {
         return Err(Refusal::new(
             403,
             "MissingAuthenticationTokenException",
@@ -84,16 +79,16 @@ fn signed(world: &World, parts: &Parts) -> Result<(), Refusal> {
         ));
     };
     let wrong = |what: String| Refusal::new(403, "InvalidSignatureException", what);
-    match scope.split('/').collect::<Vec<_>>().as_slice() {
-        [_, _, region, "execute-api", "aws4_request"] if *region == world.region => Ok(()),
-        [_, _, _, "execute-api", "aws4_request"] => {
-            let text = format!("Credential should be scoped to a valid region, not {scope}.");
-            Err(wrong(text))
-        }
-        _ => Err(wrong(
-            "Credential should be scoped to correct service: 'execute-api'.".to_owned(),
-        )),
+    if credential.service != SERVICE {
+        let text = format!("Credential should be scoped to correct service: '{SERVICE}'.");
+        return Err(wrong(text));
     }
+    if credential.region != world.region {
+        let region = credential.region;
+        let text = format!("Credential should be scoped to a valid region, not '{region}'.");
+        return Err(wrong(text));
+    }
+    Ok(())
 }
 
 /// The open connection; one of another stage or API is as good as gone.
@@ -104,7 +99,7 @@ fn find(
     id: &str,
 ) -> Result<Arc<Connection>, Refusal> {
     let known = match (api_id, stage) {
-        (Some(api), Some(stage)) => served(world, api, stage).is_some(),
+        (Some(api), Some(stage)) => served(world, api, stage).is_some_and(|s| !s.hidden),
         (None, Some(stage)) => !apis_with_stage(world, stage).is_empty(),
         _ => true,
     };

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::ids;
 use super::selection::{CONNECT, DISCONNECT};
+use super::sts::USER_ID;
+use super::{ACCOUNT, ids};
 
 /// One connection as every one of its events describes it.
 #[derive(Debug, Clone)]
@@ -23,6 +24,15 @@ pub(crate) struct Caller {
     pub(crate) user_agent: Option<String>,
     /// `principalId`, the context and the latency of the authorizer that let it in.
     pub(crate) authorizer: Option<Map<String, Value>>,
+    /// Who signed the handshake of a `$connect` that asks for it.
+    pub(crate) signer: Option<Signer>,
+}
+
+/// A caller that IAM knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Signer {
+    pub(crate) key: String,
+    pub(crate) arn: String,
 }
 
 /// One request of a connection: what every event has of its own.
@@ -162,6 +172,17 @@ impl Caller {
             identity.insert("userAgent".to_owned(), json!(agent));
         }
         identity.insert("sourceIp".to_owned(), json!(self.source_ip));
+        if let Some(signer) = &self.signer {
+            for (name, value) in [
+                ("accessKey", signer.key.as_str()),
+                ("accountId", ACCOUNT),
+                ("caller", USER_ID),
+                ("user", USER_ID),
+                ("userArn", &signer.arn),
+            ] {
+                identity.insert(name.to_owned(), json!(value));
+            }
+        }
         let mut context = Map::new();
         context.insert("routeKey".to_owned(), json!(route_key));
         if let Some(authorizer) = &self.authorizer {
@@ -245,6 +266,7 @@ mod tests {
             source_ip: "127.0.0.1".to_owned(),
             user_agent: Some("test".to_owned()),
             authorizer: None,
+            signer: None,
         }
     }
 
@@ -370,6 +392,34 @@ mod tests {
         assert_eq!(
             event["requestContext"]["authorizer"]["principalId"],
             "alice"
+        );
+    }
+
+    #[test]
+    fn a_signed_connection_says_who_signed() {
+        let mut caller = caller();
+        let arn = "arn:aws:sts::000000000000:assumed-role/r/s";
+        caller.signer = Some(Signer {
+            key: "ASIA1".to_owned(),
+            arn: arn.to_owned(),
+        });
+        let event = caller.disconnect(&moment(), 1000, "", &Variables::new());
+        let identity = &event["requestContext"]["identity"];
+        assert_eq!(
+            keys(identity),
+            [
+                "accessKey",
+                "accountId",
+                "caller",
+                "sourceIp",
+                "user",
+                "userAgent",
+                "userArn"
+            ]
+        );
+        assert_eq!(
+            (&identity["userArn"], &identity["accessKey"]),
+            (&json!(arn), &json!("ASIA1"))
         );
     }
 

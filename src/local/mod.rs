@@ -67,6 +67,42 @@ pub struct Options {
     pub region: String,
     pub realism: Realism,
     pub clock: Clock,
+    pub manners: Manners,
+}
+
+/// In memory, on any port, at once.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            port: 0,
+            region: "us-east-1".to_owned(),
+            realism: Realism::INSTANT,
+            clock: Clock::real(),
+            manners: Manners::default(),
+        }
+    }
+}
+
+/// What AWS's gateway does with sockets and promises nobody.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Manners {
+    /// A socket's message waits until the one before is dealt with; else they overlap.
+    pub in_order: bool,
+    /// A client's ping shows that it is not idle.
+    pub pings_count: bool,
+    /// How many of a hundred `$disconnect` events get lost.
+    pub lost_disconnects: u8,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            in_order: false,
+            pings_count: true,
+            lost_disconnects: 0,
+        }
+    }
 }
 
 /// Whether things happen at once, or as slowly and as grudgingly as on AWS.
@@ -224,6 +260,7 @@ impl fmt::Display for Happening {
 pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) realism: Realism,
+    pub(crate) manners: Manners,
     pub(crate) region: String,
     /// Where the one listener listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
@@ -253,6 +290,7 @@ impl World {
             sts: sts::Sts::default(),
             clock: options.clock,
             realism: options.realism,
+            manners: options.manners,
             region: options.region,
             store,
         })

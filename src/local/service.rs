@@ -213,6 +213,31 @@ pub(super) fn key(headers: &HeaderMap) -> &str {
     credential.split('/').next().unwrap_or_default()
 }
 
+/// Where and for what a key was used: `KEY/DATE/REGION/SERVICE/aws4_request`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Credential<'a> {
+    pub(super) key: &'a str,
+    pub(super) region: &'a str,
+    pub(super) service: &'a str,
+}
+
+impl<'a> Credential<'a> {
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        match text.split('/').collect::<Vec<_>>().as_slice() {
+            [key, _, region, service, "aws4_request"] => Some(Self {
+                key,
+                region,
+                service,
+            }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn of(headers: &'a HeaderMap) -> Option<Self> {
+        Self::parse(credential(headers)?)
+    }
+}
+
 fn credential(headers: &HeaderMap) -> Option<&str> {
     text(headers, "authorization")
         .strip_prefix("AWS4-HMAC-SHA256")?
@@ -287,6 +312,16 @@ mod tests {
         }
         let by_host = request("GET", "/v2/apis", &[]);
         assert_eq!(Service::of("a1.execute-api.localhost", &by_host), None);
+    }
+
+    #[test]
+    fn a_credential_has_five_parts() {
+        let credential = Credential::parse("AKID/20231114/us-east-1/execute-api/aws4_request");
+        let parts = credential.map(|c| (c.key, c.region, c.service));
+        assert_eq!(parts, Some(("AKID", "us-east-1", "execute-api")));
+        for wrong in ["", "AKID", "AKID/20231114/us-east-1/execute-api/aws4"] {
+            assert_eq!(Credential::parse(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

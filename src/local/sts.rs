@@ -10,6 +10,9 @@ use super::refusal::Refusal;
 use super::wire::{self, Reply};
 use super::{ACCOUNT, CALLER, World, locked};
 
+/// The unique id of the account's one user.
+pub(crate) const USER_ID: &str = "AIDALOCALLOCALLOCALXX";
+
 const SESSION: Duration = Duration::from_hours(1);
 
 /// The sessions that were given out: key → the session's ARN. They end with the process, as sessions do.
@@ -24,8 +27,8 @@ pub(crate) fn answer(
 ) -> Result<Reply, Refusal> {
     match operation {
         "GetCallerIdentity" => Ok(Reply::ok(json!({
-            "Arn": locked(&world.sts.0).get(key).map_or(CALLER, String::as_str),
-            "UserId": "AIDALOCALLOCALLOCALXX",
+            "Arn": caller(world, key),
+            "UserId": USER_ID,
             "Account": ACCOUNT,
         }))),
         "AssumeRole" => assume(world, parameters),
@@ -35,6 +38,12 @@ pub(crate) fn answer(
             format!("Could not find operation {operation} for version 2011-06-15"),
         )),
     }
+}
+
+/// The ARN of whoever uses this key.
+pub(crate) fn caller(world: &World, key: &str) -> String {
+    let sessions = locked(&world.sts.0);
+    sessions.get(key).map_or(CALLER, String::as_str).to_owned()
 }
 
 fn assume(world: &World, parameters: &BTreeMap<String, String>) -> Result<Reply, Refusal> {

@@ -30,10 +30,9 @@ const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKID/20231114/us-east-1/execut
 pub(crate) fn world(clock: Clock, realism: Realism, dir: Option<&Path>) -> Arc<World> {
     let options = Options {
         dir: dir.map(Path::to_owned),
-        port: 0,
-        region: "us-east-1".to_owned(),
         realism,
         clock,
+        ..Options::default()
     };
     let world = World::open(options).unwrap();
     if !world.iam.has_role(ROLE) {
@@ -228,6 +227,7 @@ impl Cloud {
                 timeout_ms: 29_000,
                 authorizer: None,
                 authorization: "NONE".to_owned(),
+                needs_key: false,
                 replies: false,
             };
             ((*key).to_owned(), route)
@@ -240,6 +240,7 @@ impl Cloud {
             variables: BTreeMap::new(),
             throttle: BTreeMap::new(),
             access_log: None,
+            hidden: false,
         };
         self.world.sockets.serve(served.clone());
         served

@@ -26,11 +26,9 @@ pub(crate) fn world() -> World {
 
 pub(crate) fn world_with(realism: Realism) -> World {
     let options = Options {
-        dir: None,
-        port: 0,
-        region: "us-east-1".to_owned(),
         realism,
         clock: Clock::turned(START),
+        ..Options::default()
     };
     World::open(options).unwrap()
 }

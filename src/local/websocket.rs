@@ -252,5 +252,6 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/_aws/execute-api/{a}/{b}", get(handshake::handshake))
         // No stage has deeper paths; they are refused as the stage's own would be.
         .route("/_aws/execute-api/{a}/{b}/{c}", get(handshake::handshake))
+        .fallback(handshake::nowhere)
         .with_state(world)
 }

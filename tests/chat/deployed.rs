@@ -9,8 +9,7 @@ use std::sync::{Arc, OnceLock};
 use msgai::apply::apply;
 use msgai::cloud::{Cloud, Target};
 use msgai::describe::{Address, Artifacts, Site, describe, scope};
-use msgai::local::clock::Clock;
-use msgai::local::{LocalCloud, Options, Realism};
+use msgai::local::{LocalCloud, Options};
 use msgai::names::Facts;
 use msgai::observe::{Observed, observe};
 use msgai::package::{Arch, Profile, Request, Source, package};
@@ -49,10 +48,8 @@ pub(crate) async fn open(stack: &str, environment: Option<&str>, dir: Option<&Pa
         .unwrap_or_else(|problems| panic!("{}", problems.render(false)));
     let local = LocalCloud::start(Options {
         dir: dir.map(Path::to_owned),
-        port: 0,
         region: REGION.to_owned(),
-        realism: Realism::INSTANT,
-        clock: Clock::real(),
+        ..Options::default()
     })
     .await
     .unwrap();

@@ -138,11 +138,9 @@ impl Lab {
 
     pub(crate) async fn start(realism: Realism, clock: Clock) -> Self {
         let options = Options {
-            dir: None,
-            port: 0,
-            region: "us-east-1".to_owned(),
             realism,
             clock,
+            ..Options::default()
         };
         let local = LocalCloud::start(options).await.unwrap();
         let cloud = cloud_at(&local.endpoint()).await;
@@ -165,10 +163,9 @@ impl Lab {
     pub(crate) async fn inside_from(realism: Realism, dir: Option<&Path>, hour: u64) -> Self {
         let inside = Inside::open(Options {
             dir: dir.map(Path::to_owned),
-            port: 0,
-            region: "us-east-1".to_owned(),
             realism,
             clock: Clock::paced(Duration::from_hours(hour)),
+            ..Options::default()
         });
         let inside = inside.unwrap();
         let cloud = cloud_over(&Line::to(&inside)).await;

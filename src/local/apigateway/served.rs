@@ -21,6 +21,8 @@ pub(crate) struct Served {
     /// By route key; `*` is the stage's default.
     pub(crate) throttle: BTreeMap<String, Throttle>,
     pub(crate) access_log: Option<AccessLog>,
+    /// Reached by a custom domain only.
+    pub(crate) hidden: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +35,8 @@ pub(crate) struct ServedRoute {
     pub(crate) authorizer: Option<ServedAuthorizer>,
     /// `NONE`, `CUSTOM` or `AWS_IAM`.
     pub(crate) authorization: String,
+    /// Whether only the owner of an API key may connect.
+    pub(crate) needs_key: bool,
     /// Whether what the function returns goes back over the socket.
     pub(crate) replies: bool,
 }
@@ -90,6 +94,7 @@ impl ApiGateway {
             variables: texts(settings, "stageVariables"),
             throttle: throttle(settings),
             access_log: access_log(settings),
+            hidden: flag(&api.about, "disableExecuteApiEndpoint"),
         })
     }
 
@@ -136,6 +141,7 @@ fn served_route(snapshot: &Snapshot, id: &str, route: &Route) -> ServedRoute {
             .unwrap_or(29_000),
         authorizer,
         authorization: authorization.to_owned(),
+        needs_key: flag(about, "apiKeyRequired"),
         replies,
     }
 }
@@ -170,6 +176,10 @@ fn access_log(settings: &Object) -> Option<AccessLog> {
         group: group.to_owned(),
         format: text(access, "format").to_owned(),
     })
+}
+
+fn flag(object: &Object, member: &str) -> bool {
+    object.get(member).and_then(Value::as_bool) == Some(true)
 }
 
 fn texts(object: &Object, member: &str) -> BTreeMap<String, String> {

@@ -22,9 +22,11 @@ use super::authorizer::{self, Barred};
 use super::integration::{Called, Errand};
 use super::{Address, Connection, Ends, Farewell, messages, notice, served, socket};
 use crate::local::apigateway::Served;
-use crate::local::events::{Asked, Caller, Moment, train_case};
+use crate::local::connections::SERVICE;
+use crate::local::events::{Asked, Caller, Moment, Signer, train_case};
 use crate::local::selection::CONNECT;
-use crate::local::{Happening, World, ids};
+use crate::local::service::Credential;
+use crate::local::{Happening, World, ids, sts};
 
 /// Everything is loopback.
 const SOURCE: &str = "127.0.0.1";
@@ -36,8 +38,8 @@ struct Visit {
     caller: Caller,
     asked: Asked,
     moment: Moment,
-    /// Whether the request carries a signature in the header or in the query.
-    signed: bool,
+    /// Who signed the request, in its headers or in its query.
+    signer: Option<Signer>,
 }
 
 /// The gate's word.
@@ -78,7 +80,7 @@ pub(super) async fn handshake(State(world): State<Arc<World>>, request: Request)
     let served = address(&parts)
         .stage(&world)
         .and_then(|(api, stage)| served(&world, &api, &stage));
-    let Some(served) = served else {
+    let Some(served) = served.filter(|served| !served.hidden) else {
         return plain(StatusCode::FORBIDDEN, "Forbidden");
     };
     let visit = Visit::new(&world, &parts, served);
@@ -90,6 +92,11 @@ pub(super) async fn handshake(State(world): State<Arc<World>>, request: Request)
             switching(&accept, protocol)
         }
     }
+}
+
+/// What no path of a stage is.
+pub(super) async fn nowhere() -> Response {
+    plain(StatusCode::FORBIDDEN, "Forbidden")
 }
 
 pub(super) fn address(parts: &Parts) -> Address {
@@ -147,9 +154,7 @@ impl Visit {
                 .into_owned()
                 .collect(),
         };
-        let bearer = asked.header("authorization").unwrap_or_default();
-        let signed =
-            bearer.starts_with("AWS4-HMAC-SHA256 ") || asked.query("X-Amz-Signature").is_some();
+        let signer = signer(world, parts, &asked);
         let agent = parts.headers.get(USER_AGENT).and_then(|v| v.to_str().ok());
         let caller = Caller {
             api_id: served.api_id.clone(),
@@ -160,13 +165,14 @@ impl Visit {
             source_ip: SOURCE.to_owned(),
             user_agent: agent.map(str::to_owned),
             authorizer: None,
+            signer: None,
         };
         Self {
             served,
             caller,
             asked,
             moment: Moment::new(now),
-            signed,
+            signer,
         }
     }
 
@@ -177,6 +183,19 @@ impl Visit {
             connection_id: &self.caller.connection_id,
         }
     }
+}
+
+/// Who signed the handshake for this service and Region. Whether the signature is right nobody checks locally.
+fn signer(world: &World, parts: &Parts, asked: &Asked) -> Option<Signer> {
+    let query = asked
+        .query("X-Amz-Signature")
+        .and_then(|_| asked.query("X-Amz-Credential"));
+    let credential = Credential::of(&parts.headers).or_else(|| Credential::parse(query?))?;
+    let fits = credential.service == SERVICE && credential.region == world.region;
+    fits.then(|| Signer {
+        key: credential.key.to_owned(),
+        arn: sts::caller(world, credential.key),
+    })
 }
 
 /// The headers as a function sees them: without the hop's own, with those that AWS's front adds.
@@ -273,8 +292,15 @@ async fn enter(world: &Arc<World>, visit: &mut Visit) -> Result<Entered, Refused
     let Some(route) = visit.served.routes.get(CONNECT).cloned() else {
         return Ok((None, None));
     };
-    if route.authorization == "AWS_IAM" && !visit.signed {
+    // A key needs a usage plan, and those there are none of: nobody can have one.
+    if route.needs_key {
         return Err(Refused::gateway(403, "Forbidden", visit));
+    }
+    if route.authorization == "AWS_IAM" {
+        let Some(signer) = visit.signer.take() else {
+            return Err(Refused::gateway(403, "Forbidden", visit));
+        };
+        visit.caller.signer = Some(signer);
     }
     if let Some(asked) = &route.authorizer {
         visit.caller.authorizer = Some(authorize(world, visit, asked).await?);
@@ -297,7 +323,7 @@ async fn authorize(
         caller,
         asked,
         moment,
-        signed: _,
+        signer: _,
     } = visit;
     authorizer::authorize(world, served, authorizer, caller, asked, moment)
         .await

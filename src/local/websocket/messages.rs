@@ -56,6 +56,7 @@ static NOWHERE: ServedRoute = ServedRoute {
     timeout_ms: 0,
     authorizer: None,
     authorization: String::new(),
+    needs_key: false,
     replies: false,
 };
 
@@ -113,6 +114,9 @@ pub(super) async fn disconnected(world: &Arc<World>, caller: &Caller, why: &Fare
         code: why.code,
         reason: why.reason.clone(),
     });
+    if fastrand::u8(..100) < world.manners.lost_disconnects {
+        return;
+    }
     let Some(served) = served(world, &caller.api_id, &caller.stage) else {
         return;
     };

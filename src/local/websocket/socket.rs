@@ -7,6 +7,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -15,7 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::{Connection, Ends, Farewell, messages};
-use crate::local::World;
+use crate::local::{World, spawn};
 
 const MESSAGE_LIMIT: usize = 128 * 1024;
 const FRAME_LIMIT: usize = 32 * 1024;
@@ -59,12 +60,13 @@ async fn converse(
     socket: &mut Socket,
 ) -> End {
     let death = Duration::from_millis(connection.caller.connected_at) + LIFETIME;
+    let inbox = Inbox::open(world, connection);
     loop {
         let idle = Duration::from_millis(connection.last_active()) + IDLE;
         let cut = idle.min(death);
         tokio::select! {
             frame = socket.next() => {
-                if let Some(end) = take(world, connection, frame) {
+                if let Some(end) = take(world, connection, &inbox, frame) {
                     return end;
                 }
             }
@@ -72,8 +74,9 @@ async fn converse(
                 connection.touch(world.clock.millis());
                 let sent = tokio::select! {
                     sent = send(socket, text) => sent,
-                    // A client that reads nothing any more must not outlive its time.
+                    // A client that reads nothing any more must not outlive its time, nor a DELETE.
                     () = world.clock.wait_until(death) => return End::Ours(Farewell::going_away()),
+                    why = ended(&mut ends.end) => return End::Ours(why),
                 };
                 if sent.is_err() {
                     return End::Theirs(Farewell::new(1006, ""));
@@ -100,19 +103,22 @@ async fn ended(end: &mut tokio::sync::watch::Receiver<Option<Farewell>>) -> Fare
 
 /// Deals with what came from the client; the end, if this was it.
 fn take(
-    world: &Arc<World>,
-    connection: &Arc<Connection>,
+    world: &World,
+    connection: &Connection,
+    inbox: &Inbox,
     frame: Option<Result<Message, Error>>,
 ) -> Option<End> {
     match frame {
         Some(Ok(Message::Text(text))) => {
             connection.touch(world.clock.millis());
-            handle(world, connection, text.to_string());
+            inbox.take(text.to_string());
             None
         }
         Some(Ok(Message::Ping(_))) => {
             // The library has queued the pong.
-            connection.touch(world.clock.millis());
+            if world.manners.pings_count {
+                connection.touch(world.clock.millis());
+            }
             None
         }
         Some(Ok(Message::Pong(_) | Message::Frame(_))) => None,
@@ -135,16 +141,41 @@ fn take(
     }
 }
 
-/// Each message is a task of its own: those of one socket overlap, and outlive it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "messages of one socket are handled concurrently"
-)]
-fn handle(world: &Arc<World>, connection: &Arc<Connection>, text: String) {
-    let (world, connection) = (Arc::clone(world), Arc::clone(connection));
-    let _detached: JoinHandle<()> = tokio::spawn(async move {
-        messages::received(&world, &connection, &text).await;
-    });
+/// Where a socket's messages go to be dealt with. They outlive it.
+enum Inbox {
+    /// Each is a task of its own: they overlap, as on AWS.
+    Each(Arc<World>, Arc<Connection>),
+    /// One task takes them in turn.
+    InOrder(mpsc::UnboundedSender<String>),
+}
+
+impl Inbox {
+    fn open(world: &Arc<World>, connection: &Arc<Connection>) -> Self {
+        let (world, connection) = (Arc::clone(world), Arc::clone(connection));
+        if !world.manners.in_order {
+            return Self::Each(world, connection);
+        }
+        let (give, mut given) = mpsc::unbounded_channel::<String>();
+        let _detached: JoinHandle<()> = spawn(async move {
+            while let Some(text) = given.recv().await {
+                messages::received(&world, &connection, &text).await;
+            }
+        });
+        Self::InOrder(give)
+    }
+
+    fn take(&self, text: String) {
+        match self {
+            Self::Each(world, connection) => {
+                let (world, connection) = (Arc::clone(world), Arc::clone(connection));
+                let _detached: JoinHandle<()> = spawn(async move {
+                    messages::received(&world, &connection, &text).await;
+                });
+            }
+            // Its task ends with this sender and not before.
+            Self::InOrder(give) => drop(give.send(text)),
+        }
+    }
 }
 
 /// Sends one message, in frames of at most 32 KB.
@@ -165,10 +196,6 @@ async fn send(socket: &mut Socket, text: String) -> Result<(), Error> {
 
 /// Says good-bye. The client's unread frames are still taken for a while, in a task of their own, or they would reset
 /// the connection before the client has read why.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "$disconnect must not wait for a client that lingers"
-)]
 async fn close(mut socket: Socket, end: End) {
     let parting = async {
         match end {
@@ -188,7 +215,7 @@ async fn close(mut socket: Socket, end: End) {
     if !matches!(tokio::time::timeout(LINGER, parting).await, Ok(Ok(()))) {
         return;
     }
-    let _detached: JoinHandle<()> = tokio::spawn(async move {
+    let _detached: JoinHandle<()> = spawn(async move {
         let io = socket.get_mut();
         let mut sink = [0; 8192];
         let drained = async { while matches!(io.read(&mut sink).await, Ok(n) if n > 0) {} };

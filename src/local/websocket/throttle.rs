@@ -30,10 +30,10 @@ struct Bucket {
 
 impl Throttles {
     pub(super) fn admits(&self, world: &World, served: &Served, route_key: &str) -> bool {
-        let own = served.throttle.get(route_key).map(|t| (route_key, t));
-        let limit = own.or_else(|| served.throttle.get("*").map(|t| ("*", t)));
-        if let Some((key, throttle)) = limit {
-            let name = format!("{}/{}/{key}", served.api_id, served.stage);
+        let own = served.throttle.get(route_key);
+        // The stage's default is a limit for each route, and not for all of them together.
+        if let Some(throttle) = own.or_else(|| served.throttle.get("*")) {
+            let name = format!("{}/{}/{route_key}", served.api_id, served.stage);
             if !self.take(&name, *throttle, world.clock.now()) {
                 return false;
             }
