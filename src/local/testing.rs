@@ -18,7 +18,7 @@ use zip::write::SimpleFileOptions;
 
 use super::apigateway::{Served, ServedRoute};
 use super::clock::Clock;
-use super::{Options, Realism, World, connections, iam, lambda, logs, websocket};
+use super::{Manners, Options, Realism, World, connections, iam, lambda, logs, websocket};
 
 pub(crate) const API: &str = "a1b2c3d4e5";
 pub(crate) const STAGE: &str = "prod";
@@ -106,6 +106,14 @@ impl Cloud {
 
     pub(crate) async fn start(clock: Clock, realism: Realism) -> Self {
         Self::serve(world(clock, realism, None)).await
+    }
+
+    /// Quick, and with these manners.
+    pub(crate) async fn mannered(clock: Clock, manners: Manners) -> Self {
+        let mut world = world(clock, Realism::INSTANT, None);
+        let own = Arc::get_mut(&mut world).expect("nobody else has it yet");
+        own.manners = manners;
+        Self::serve(world).await
     }
 
     pub(crate) async fn serve(world: Arc<World>) -> Self {

@@ -1,3 +1,5 @@
+mod manners;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::local::Realism;
-use crate::local::apigateway::{AccessLog, ServedAuthorizer, Throttle};
+use crate::local::apigateway::{self, AccessLog, ServedAuthorizer, Throttle};
 use crate::local::clock::Clock;
 use crate::local::testing::{API, Cloud, STAGE, START, logged, uri};
 
@@ -240,6 +242,15 @@ async fn an_unknown_stage_or_api_is_forbidden() {
         assert_eq!(status, 403, "{rest}");
         assert_eq!(body["message"], "Forbidden", "{rest}");
     }
+    let host = format!("{API}.execute-api.localhost");
+    for path in ["/", "/prod/a/b/c/d"] {
+        let got = cloud.http("GET", path, &[("host", &host)], b"").await;
+        assert_eq!(
+            (got.status, &got.json()["message"]),
+            (403, &json!("Forbidden")),
+            "{path}"
+        );
+    }
     let plain = cloud
         .http("GET", &format!("/_aws/execute-api/{API}/{STAGE}"), &[], b"")
         .await;
@@ -271,12 +282,29 @@ async fn aws_iam_needs_a_signature() {
     cloud.world.sockets.serve(served);
     assert_eq!(knock(url(&cloud, ""), &[]).await.0, 403);
     assert!(events.try_recv().is_err());
-    let header = "AWS4-HMAC-SHA256 Credential=A/20231114/us-east-1/execute-api/aws4_request";
-    assert_eq!(
-        knock(url(&cloud, ""), &[("authorization", header)]).await.0,
-        101
+    let scope = |scope: &str| format!("AKID/20231114/{scope}/aws4_request");
+    for (scoped, status) in [
+        ("us-east-1/execute-api", 101),
+        ("us-east-1/lambda", 403),
+        ("eu-west-1/execute-api", 403),
+    ] {
+        let header = format!("AWS4-HMAC-SHA256 Credential={}", scope(scoped));
+        let got = knock(url(&cloud, ""), &[("authorization", &header)]).await;
+        assert_eq!(got.0, status, "{scoped}");
+    }
+    let query = format!(
+        "?X-Amz-Credential={}&X-Amz-Signature=00",
+        scope("us-east-1/execute-api")
     );
-    assert_eq!(knock(url(&cloud, "?X-Amz-Signature=00"), &[]).await.0, 101);
+    assert_eq!(knock(url(&cloud, &query), &[]).await.0, 101);
+    assert_eq!(knock(url(&cloud, "?X-Amz-Signature=00"), &[]).await.0, 403);
+    for _ in 0..2 {
+        let event = event(&mut events).await;
+        let identity = &event["requestContext"]["identity"];
+        assert_eq!(identity["accountId"], "000000000000");
+        assert_eq!(identity["userArn"], "arn:aws:iam::000000000000:user/local");
+        assert_eq!(identity["accessKey"], "AKID");
+    }
 }
 
 #[tokio::test]
