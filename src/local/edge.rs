@@ -21,6 +21,7 @@ use tower_service::Service as _;
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::service::{self, Service, text};
+use super::tls::{self, Door};
 use super::wire::{self, Protocol, Reply};
 use super::{
     Happening, World, apigateway, connections, dynamodb, iam, lambda, logs, sts, tagging, websocket,
@@ -42,13 +43,19 @@ pub(super) async fn serve(
     world: Arc<World>,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<()> {
+    let stop = async move {
+        // An error means that the cloud was dropped, which is a stop too.
+        drop(stopped.wait_for(|stopped| *stopped).await);
+    };
+    let router = router(Arc::clone(&world));
+    if let Some(tls) = world.tls.get() {
+        let door = Door::new(listener, tls);
+        return axum::serve(door, router).with_graceful_shutdown(stop).await;
+    }
     // Chat frames are small, and must not wait for the client's acknowledgement of the one before.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    axum::serve(listener, router(world))
-        .with_graceful_shutdown(async move {
-            // An error means that the cloud was dropped, which is a stop too.
-            drop(stopped.wait_for(|stopped| *stopped).await);
-        })
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop)
         .await
 }
 
@@ -67,8 +74,12 @@ pub(super) fn router(world: Arc<World>) -> Router {
 }
 
 async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+    let sealed = edge.world.tls.get().and(edge.world.address.get());
+    if let (Some(here), &Method::CONNECT) = (sealed, request.method()) {
+        return tls::open(*here, request).await;
+    }
     let host = host(request.headers(), request.uri()).to_owned();
-    if !is_local(&host) {
+    if !is_local(&host) && !(sealed.is_some() && tls::serves(&host)) {
         // A page on the internet may aim a name of its own at 127.0.0.1; its Host header gives it away.
         let text = format!("host {host:?} is not this machine: use 127.0.0.1 or localhost\n");
         return (StatusCode::FORBIDDEN, text).into_response();

@@ -27,6 +27,7 @@ mod tagging;
 mod testing;
 #[cfg(test)]
 mod tests_support;
+mod tls;
 pub(crate) mod websocket;
 pub(crate) mod wire;
 
@@ -34,7 +35,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ pub struct Options {
     pub realism: Realism,
     pub clock: Clock,
     pub manners: Manners,
+    /// HTTPS and WSS too, on the same port, and functions that find this cloud behind AWS's hosts.
+    pub tls: bool,
 }
 
 /// In memory, on any port, at once.
@@ -80,6 +83,7 @@ impl Default for Options {
             realism: Realism::INSTANT,
             clock: Clock::real(),
             manners: Manners::default(),
+            tls: false,
         }
     }
 }
@@ -264,6 +268,7 @@ pub(crate) struct World {
     pub(crate) region: String,
     /// Where the one listener listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
+    pub(crate) tls: OnceLock<tls::Tls>,
     pub(crate) store: Store,
     pub(crate) happenings: broadcast::Sender<Happening>,
     pub(crate) apigateway: ApiGateway,
@@ -280,6 +285,7 @@ impl World {
         let store = Store::open(options.dir.as_deref())?;
         Ok(Self {
             address: OnceLock::new(),
+            tls: OnceLock::new(),
             happenings: broadcast::Sender::new(HAPPENINGS),
             apigateway: ApiGateway::open(&store)?,
             iam: Iam::open(&store)?,
@@ -335,8 +341,15 @@ impl LocalCloud {
     pub async fn start(options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
         let address = listener.local_addr()?;
+        let tls = options
+            .tls
+            .then(|| tls::Tls::open(options.dir.as_deref(), &options.region, address))
+            .transpose()?;
         let world = Arc::new(World::open(options)?);
         world.address.get_or_init(|| address);
+        if let Some(tls) = tls {
+            world.tls.get_or_init(|| tls);
+        }
         let (stop, stopped) = watch::channel(false);
         spawn(until(stopped.clone(), flush_logs(Arc::clone(&world))));
         spawn(until(stopped.clone(), sweep_tables(Arc::clone(&world))));
@@ -352,6 +365,11 @@ impl LocalCloud {
     /// Where every service listens: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The certificate that clients of HTTPS and WSS need to trust, where those are served.
+    pub fn authority(&self) -> Option<&Path> {
+        self.world.tls.get().map(tls::Tls::authority)
     }
 
     /// Gives the account a role for API Gateway's logs when it has none. On AWS that is an administrator's, once

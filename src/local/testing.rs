@@ -227,31 +227,36 @@ impl Cloud {
 
     /// Serves these routes, each by the function of the given name, and gives the stage to change.
     pub(crate) fn routes(&self, routes: &[(&str, &str)]) -> Served {
-        let routes = routes.iter().map(|(key, function)| {
-            let route = ServedRoute {
-                route_id: format!("r-{function}"),
-                integration_type: "AWS_PROXY".to_owned(),
-                uri: uri(function),
-                timeout_ms: 29_000,
-                authorizer: None,
-                authorization: "NONE".to_owned(),
-                needs_key: false,
-                replies: false,
-            };
-            ((*key).to_owned(), route)
-        });
-        let served = Served {
-            api_id: API.to_owned(),
-            stage: STAGE.to_owned(),
-            select: "$request.body.action".to_owned(),
-            routes: routes.collect(),
-            variables: BTreeMap::new(),
-            throttle: BTreeMap::new(),
-            access_log: None,
-            hidden: false,
-        };
+        let served = stage(routes);
         self.world.sockets.serve(served.clone());
         served
+    }
+}
+
+/// A stage with these routes, each with the function of the given name.
+pub(crate) fn stage(routes: &[(&str, &str)]) -> Served {
+    let routes = routes.iter().map(|(key, function)| {
+        let route = ServedRoute {
+            route_id: format!("r-{function}"),
+            integration_type: "AWS_PROXY".to_owned(),
+            uri: uri(function),
+            timeout_ms: 29_000,
+            authorizer: None,
+            authorization: "NONE".to_owned(),
+            needs_key: false,
+            replies: false,
+        };
+        ((*key).to_owned(), route)
+    });
+    Served {
+        api_id: API.to_owned(),
+        stage: STAGE.to_owned(),
+        select: "$request.body.action".to_owned(),
+        routes: routes.collect(),
+        variables: BTreeMap::new(),
+        throttle: BTreeMap::new(),
+        access_log: None,
+        hidden: false,
     }
 }
 

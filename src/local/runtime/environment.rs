@@ -347,6 +347,9 @@ fn variables(world: &World, spec: &Spec, stream: &str, port: u16) -> Vec<(String
     }
     let own = spec.variables.iter();
     all.extend(own.map(|(name, value)| (name.clone(), value.clone())));
+    if let (Some(tls), Some(address)) = (world.tls.get(), world.address.get()) {
+        crate::local::tls::lend(tls, address.port(), &mut all);
+    }
     let fixed = [
         ("_HANDLER", spec.handler.clone()),
         ("AWS_REGION", world.region.clone()),

@@ -30,7 +30,7 @@ impl Address {
         }
         let api_id = host
             .split_once(".execute-api.")
-            .map(|(api, _)| api.to_owned());
+            .map(|(api, _)| api.to_ascii_lowercase());
         Self {
             api_id,
             path: parts,
