@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use msgai::local::clock::Clock;
-use msgai::local::{LocalCloud, Options, Realism};
+use msgai::local::{LocalCloud, Options};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -15,15 +14,7 @@ use tokio::time::timeout;
 const HANGS: Duration = Duration::from_secs(30);
 
 async fn cloud() -> LocalCloud {
-    LocalCloud::start(Options {
-        dir: None,
-        port: 0,
-        region: "us-east-1".to_owned(),
-        realism: Realism::INSTANT,
-        clock: Clock::real(),
-    })
-    .await
-    .unwrap()
+    LocalCloud::start(Options::default()).await.unwrap()
 }
 
 async fn open(cloud: &LocalCloud) -> TcpStream {

@@ -68,6 +68,8 @@ pub struct Options {
     pub region: String,
     pub realism: Realism,
     pub clock: Clock,
+    /// Whether a call that IAM denies is refused; else it is told and let through.
+    pub iam: bool,
     pub manners: Manners,
     /// HTTPS and WSS too, on the same port, and functions that find this cloud behind AWS's hosts.
     pub tls: bool,
@@ -82,6 +84,7 @@ impl Default for Options {
             region: "us-east-1".to_owned(),
             realism: Realism::INSTANT,
             clock: Clock::real(),
+            iam: true,
             manners: Manners::default(),
             tls: false,
         }
@@ -203,6 +206,17 @@ pub enum Happening {
     },
     /// A line that a function wrote.
     Log { function: String, line: String },
+    /// IAM denied a call of a role's session, or would have, where denials are let through.
+    Denied {
+        /// The session's ARN: `arn:aws:sts::…:assumed-role/ROLE/FUNCTION`.
+        principal: String,
+        action: String,
+        resource: String,
+        /// As a person is told it.
+        why: String,
+        /// The statement that would allow it, or the one that denies it, as JSON.
+        statement: String,
+    },
 }
 
 impl fmt::Display for Happening {
@@ -254,6 +268,16 @@ impl fmt::Display for Happening {
                 write!(f, "gone        {connection_id} {code} {reason}")
             }
             Self::Log { function, line } => write!(f, "log         {function} {line}"),
+            Self::Denied {
+                principal,
+                action,
+                resource,
+                why,
+                ..
+            } => {
+                let who = principal.rsplit('/').next().unwrap_or_default();
+                write!(f, "denied      {who} {action} on {resource}: {why}")
+            }
         }
     }
 }
@@ -265,6 +289,8 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) realism: Realism,
     pub(crate) manners: Manners,
+    /// Whether IAM refuses what it denies.
+    pub(crate) enforces: bool,
     pub(crate) region: String,
     /// Where the one listener listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
@@ -297,6 +323,7 @@ impl World {
             clock: options.clock,
             realism: options.realism,
             manners: options.manners,
+            enforces: options.iam,
             region: options.region,
             store,
         })

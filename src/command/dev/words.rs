@@ -138,6 +138,16 @@ fn of_happening(happening: &Happening) -> Value {
         Happening::Log { function, line } => {
             json!({ "type": "log", "function": function, "line": line })
         }
+        Happening::Denied {
+            principal,
+            action,
+            resource,
+            why,
+            statement,
+        } => json!({
+            "type": "denied", "principal": principal, "action": action, "resource": resource,
+            "why": why, "statement": serde_json::from_str::<Value>(statement).ok(),
+        }),
     }
 }
 
