@@ -1,8 +1,10 @@
-//! IAM's roles and their policies (query protocol).
+//! IAM's roles and policies (query protocol).
 //!
 //! In: form parameters. Out: values that become XML, refusals with IAM's codes. Never: a policy
 //! enforced: the local cloud lets every key do everything. What a role's policies say is simulated when asked for.
 
+mod managed;
+mod of_aws;
 mod policy;
 mod roles;
 mod simulate;
@@ -40,9 +42,12 @@ type Parameters = BTreeMap<String, String>;
 pub(crate) struct Iam(Mutex<State>);
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct State {
     /// By lower-case name: names are unique whatever their case.
     roles: BTreeMap<String, Role>,
+    /// The account's managed policies, by ARN.
+    policies: BTreeMap<String, managed::Managed>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -190,7 +195,7 @@ fn read(state: &State, operation: &str, parameters: &Parameters) -> Result<Optio
             role()?;
             json!({ "InstanceProfiles": [], "IsTruncated": false })
         }
-        _ => return Ok(None),
+        _ => return Ok(managed::read(state, operation, parameters)?.map(Reply::ok)),
     };
     Ok(Some(Reply::ok(reply)))
 }

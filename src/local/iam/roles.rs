@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    Parameters, Role, State, describe, invalid, listed, no_policy, no_role, policy, required,
+    Parameters, Role, State, describe, invalid, listed, managed, no_policy, no_role, policy,
+    required,
 };
 use crate::local::refusal::Refusal;
 use crate::local::wire::{Object, Reply};
@@ -64,7 +65,7 @@ pub(super) fn write(
             Ok(Reply::empty(200))
         }
         "PutRolePermissionsBoundary" => {
-            let arn = managed(required(parameters, "PermissionsBoundary")?)?;
+            let arn = managed::attachable(state, required(parameters, "PermissionsBoundary")?)?;
             role_mut(state, parameters)?.boundary = Some(arn);
             Ok(Reply::empty(200))
         }
@@ -72,11 +73,14 @@ pub(super) fn write(
             role_mut(state, parameters)?.boundary = None;
             Ok(Reply::empty(200))
         }
-        _ => Err(Refusal::new(
-            400,
-            "InvalidAction",
-            format!("Could not find operation {operation} for version 2010-05-08"),
-        )),
+        "UpdateRoleDescription" => {
+            required(parameters, "Description")?;
+            let description = description(parameters)?.unwrap_or_default();
+            let role = role_mut(state, parameters)?;
+            role.description = description;
+            Ok(Reply::ok(json!({ "Role": describe(role) })))
+        }
+        _ => managed::write(state, operation, parameters, now),
     }
 }
 
@@ -90,14 +94,7 @@ fn create(state: &mut State, parameters: &Parameters, now: Duration) -> Result<R
             "Member must have length less than or equal to 64 and satisfy [\\w+=,.@-]+",
         ));
     }
-    let path = parameters.get("Path").map_or("/", String::as_str);
-    if path.len() > 512 || !path.starts_with('/') || !path.ends_with('/') {
-        return Err(invalid(
-            "path",
-            path,
-            "Member must begin and end with / and have length less than or equal to 512",
-        ));
-    }
+    let path = path(parameters)?;
     let trust = trust(state, required(parameters, "AssumeRolePolicyDocument")?)?;
     let key = name.to_ascii_lowercase();
     if state.roles.contains_key(&key) {
@@ -112,12 +109,12 @@ fn create(state: &mut State, parameters: &Parameters, now: Duration) -> Result<R
     }
     let boundary = parameters
         .get("PermissionsBoundary")
-        .map(|arn| managed(arn))
+        .map(|arn| managed::attachable(state, arn))
         .transpose()?;
     let role = Role {
         name: name.to_owned(),
         path: path.to_owned(),
-        id: role_id(),
+        id: new_id("AROA"),
         created: now,
         trusted: now,
         trust,
@@ -130,6 +127,18 @@ fn create(state: &mut State, parameters: &Parameters, now: Duration) -> Result<R
     let about = describe(&role);
     state.roles.insert(key, role);
     Ok(Reply::ok(json!({ "Role": about })))
+}
+
+pub(super) fn path(parameters: &Parameters) -> Result<&str, Refusal> {
+    let path = parameters.get("Path").map_or("/", String::as_str);
+    if path.len() > 512 || !path.starts_with('/') || !path.ends_with('/') {
+        return Err(invalid(
+            "path",
+            path,
+            "Member must begin and end with / and have length less than or equal to 512",
+        ));
+    }
+    Ok(path)
 }
 
 fn delete(state: &mut State, parameters: &Parameters) -> Result<Reply, Refusal> {
@@ -173,7 +182,7 @@ fn put_policy(state: &mut State, parameters: &Parameters) -> Result<Reply, Refus
 }
 
 fn attach(state: &mut State, parameters: &Parameters) -> Result<Reply, Refusal> {
-    let arn = managed(required(parameters, "PolicyArn")?)?;
+    let arn = managed::attachable(state, required(parameters, "PolicyArn")?)?;
     let role = role_mut(state, parameters)?;
     if role.attached.contains(&arn) {
         return Ok(Reply::empty(200));
@@ -230,25 +239,6 @@ fn trust(state: &State, document: &str) -> Result<String, Refusal> {
     Ok(document.to_owned())
 }
 
-/// A managed policy: AWS's own are taken on trust, and no other can exist here.
-fn managed(arn: &str) -> Result<String, Refusal> {
-    if arn.starts_with("arn:aws:iam::aws:policy/") {
-        return Ok(arn.to_owned());
-    }
-    if !arn.starts_with("arn:") {
-        return Err(Refusal::new(
-            400,
-            "InvalidInput",
-            format!("ARN {arn} is not valid."),
-        ));
-    }
-    Err(Refusal::new(
-        404,
-        "NoSuchEntity",
-        format!("Policy {arn} does not exist or is not attachable."),
-    ))
-}
-
 fn description(parameters: &Parameters) -> Result<Option<String>, Refusal> {
     match parameters.get("Description") {
         Some(given) if given.chars().count() > 1000 => Err(invalid(
@@ -275,7 +265,7 @@ fn session(parameters: &Parameters) -> Result<Option<u32>, Refusal> {
 }
 
 /// `Tags.member.1.Key` and its value.
-fn tags(parameters: &Parameters) -> BTreeMap<String, String> {
+pub(super) fn tags(parameters: &Parameters) -> BTreeMap<String, String> {
     let keys = (1..).map_while(|i| {
         parameters
             .get(&format!("Tags.member.{i}.Key"))
@@ -288,7 +278,9 @@ fn tags(parameters: &Parameters) -> BTreeMap<String, String> {
     .collect()
 }
 
-fn checked_tags(tags: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Refusal> {
+pub(super) fn checked_tags(
+    tags: BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Refusal> {
     if tags.len() > TAGS {
         return Err(exceeded("Cannot exceed quota for TagsPerRole: 50"));
     }
@@ -308,15 +300,15 @@ fn checked_tags(tags: BTreeMap<String, String>) -> Result<BTreeMap<String, Strin
     Ok(tags)
 }
 
-fn exceeded(message: impl Into<String>) -> Refusal {
+pub(super) fn exceeded(message: impl Into<String>) -> Refusal {
     Refusal::new(409, "LimitExceeded", message)
 }
 
-/// `AROA` and seventeen more, new for each role: what a grant is bound to.
-fn role_id() -> String {
+/// A prefix such as `AROA` and seventeen more, new for each thing: what a grant is bound to.
+pub(super) fn new_id(prefix: &str) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let letter = || char::from(LETTERS[fastrand::usize(..LETTERS.len())]);
-    "AROA"
+    prefix
         .chars()
         .chain(std::iter::repeat_with(letter).take(17))
         .collect()

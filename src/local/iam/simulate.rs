@@ -1,14 +1,14 @@
 //! What a role's policies say of calls that are not made: `SimulatePrincipalPolicy`.
 //!
-//! The local user may do everything. A role may do what its inline policies allow; of managed policies only
-//! `AdministratorAccess` is known by heart, and of conditions those that compare texts.
+//! The local user may do everything. A role may do what its policies allow; of AWS's managed policies a few are known
+//! by heart, and of conditions those that compare texts.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::policy::{statements, texts};
-use super::{Parameters, Role, State, listed, required};
+use super::{Parameters, Role, State, listed, managed, required};
 use crate::local::lambda::glob;
 use crate::local::refusal::Refusal;
 use crate::local::{ACCOUNT, CALLER};
@@ -53,18 +53,16 @@ fn documents(state: &State, source: &str) -> Result<Vec<Value>, Refusal> {
         let message = format!("The ARN {source} cannot be found.");
         return Err(Refusal::new(404, "NoSuchEntity", message));
     };
-    Ok(policies(role)
+    Ok(policies(state, role)
         .flat_map(|text| statements(text).unwrap_or_default())
         .collect())
 }
 
-fn policies(role: &Role) -> impl Iterator<Item = &str> {
-    let administrator = role
-        .attached
-        .iter()
-        .any(|arn| arn == "arn:aws:iam::aws:policy/AdministratorAccess");
+/// What a role's inline policies and the managed ones say.
+fn policies<'a>(state: &'a State, role: &'a Role) -> impl Iterator<Item = &'a str> {
     let inline = role.inline.values().map(String::as_str);
-    inline.chain(administrator.then_some(EVERYTHING))
+    let attached = role.attached.iter();
+    inline.chain(attached.filter_map(|arn| managed::document(state, arn)))
 }
 
 /// One result an action, as strict as the strictest; what is said of each object is inside of it.

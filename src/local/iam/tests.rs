@@ -1,9 +1,13 @@
 use super::*;
 
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-const POLICY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"logs:PutLogEvents","Resource":"*"}}"#;
+pub(super) const POLICY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"logs:PutLogEvents","Resource":"*"}}"#;
 
-fn call(state: &mut State, operation: &str, parameters: &[(&str, &str)]) -> Result<Value, Refusal> {
+pub(super) fn call(
+    state: &mut State,
+    operation: &str,
+    parameters: &[(&str, &str)],
+) -> Result<Value, Refusal> {
     call_at(state, operation, parameters, Duration::from_secs(100))
 }
 
@@ -24,7 +28,7 @@ fn call_at(
     Ok(reply.body.unwrap_or_default())
 }
 
-fn with_role() -> State {
+pub(super) fn with_role() -> State {
     let mut state = State::default();
     call(
         &mut state,
@@ -41,7 +45,7 @@ fn with_role() -> State {
     state
 }
 
-fn refused(
+pub(super) fn refused(
     state: &mut State,
     operation: &str,
     parameters: &[(&str, &str)],
