@@ -16,8 +16,9 @@ use serde_json::{Map, json};
 
 use super::refusal::Refusal;
 use super::service::Credential;
+use super::sts::Untaken;
 use super::websocket::{Address, Connection, Unsent, apis_with_stage, served};
-use super::{World, ids, wire};
+use super::{World, iam, ids, sts, wire};
 
 const MESSAGE_LIMIT: usize = 128 * 1024;
 const MARK: &str = "@connections";
@@ -50,6 +51,7 @@ async fn answer(world: &World, parts: &Parts, body: Body) -> Result<Response, Re
         _ => return Err(forbidden()),
     };
     signed(world, parts)?;
+    permitted(world, parts, address.api_id.as_deref(), stage, id)?;
     if !world.sockets.admits_callback(world) {
         return Err(Refusal::new(429, "LimitExceededException", "Rate exceeded"));
     }
@@ -89,6 +91,41 @@ fn signed(world: &World, parts: &Parts) -> Result<(), Refusal> {
         return Err(wrong(text));
     }
     Ok(())
+}
+
+/// A role's session needs its role's permission for the method, on the connection's API and stage.
+fn permitted(
+    world: &World,
+    parts: &Parts,
+    api_id: Option<&str>,
+    stage: Option<&str>,
+    id: &str,
+) -> Result<(), Refusal> {
+    let untaken = |untaken: Untaken| {
+        let code = match untaken {
+            Untaken::Invalid => "UnrecognizedClientException",
+            Untaken::Expired => "ExpiredTokenException",
+        };
+        Refusal::new(403, code, untaken.message())
+    };
+    let Some(session) = sts::caller(world, &parts.headers).map_err(untaken)? else {
+        return Ok(());
+    };
+    // A URL need not name the API, nor a bare one the stage.
+    let connection = world.sockets.get(id);
+    let caller = connection.as_ref().map(|connection| &connection.caller);
+    let stage = stage.or(caller.map(|c| c.stage.as_str()));
+    let only = stage.and_then(|stage| apis_with_stage(world, stage).into_iter().next());
+    let api = api_id
+        .or(caller.map(|c| c.api_id.as_str()))
+        .or(only.as_deref());
+    let (Some(api), Some(stage)) = (api, stage) else {
+        return Ok(());
+    };
+    let ask = iam::connections(world, api, stage, parts.method.as_str(), id);
+    iam::check(world, &session, &[ask]).map_err(|sentence| {
+        Refusal::new(403, "AccessDeniedException", "").with("Message", sentence)
+    })
 }
 
 /// The open connection; one of another stage or API is as good as gone.

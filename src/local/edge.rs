@@ -1,7 +1,8 @@
 //! The one listener: decides which service a request means, and lets in only what AWS would.
 //!
 //! In: HTTP on the loopback interface, from a client that names a local host. Out: the service's answer with a
-//! request id. Never: a signature verified (any key will do), or a service's rule.
+//! request id. Never: a signature verified (any key will do), or a service's rule. A role's session is asked for its
+//! permissions here, once for all services.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -18,9 +19,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_service::Service as _;
 
+use super::iam::Asked;
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::service::{self, Service, text};
+use super::sts::Session;
 use super::tls::{self, Door};
 use super::wire::{self, Protocol, Reply};
 use super::{
@@ -141,6 +144,26 @@ enum CallBody {
     Whole(Box<Request>),
 }
 
+impl CallBody {
+    /// What is in it, and itself again.
+    async fn read(self) -> Result<(Bytes, Self), Refusal> {
+        let request = match self {
+            Self::Read(body) => return Ok((body.clone(), Self::Read(body))),
+            Self::Whole(request) => request,
+        };
+        let (parts, body) = request.into_parts();
+        let body = bytes(body).await?;
+        let request = Request::from_parts(parts, Body::from(body.clone()));
+        Ok((body, Self::Whole(Box::new(request))))
+    }
+}
+
+async fn bytes(body: Body) -> Result<Bytes, Refusal> {
+    axum::body::to_bytes(body, BODY_LIMIT)
+        .await
+        .map_err(|e| Refusal::new(413, "RequestEntityTooLarge", e.to_string()))
+}
+
 impl Call {
     async fn read(service: Service, request: Request) -> Result<(Self, CallBody), Refusal> {
         let (parts, body) = request.into_parts();
@@ -163,9 +186,7 @@ impl Call {
                 CallBody::Whole(Box::new(Request::from_parts(parts, body))),
             ));
         }
-        let body = axum::body::to_bytes(body, BODY_LIMIT)
-            .await
-            .map_err(|e| Refusal::new(413, "RequestEntityTooLarge", e.to_string()))?;
+        let body = bytes(body).await?;
         let parameters: BTreeMap<String, String> = match service.protocol() {
             Protocol::Query(_) => form_urlencoded::parse(&body).into_owned().collect(),
             Protocol::Rest | Protocol::Json(_) => BTreeMap::new(),
@@ -203,12 +224,17 @@ fn operation(
 impl Edge {
     async fn perform(&self, call: &Call, body: CallBody, request_id: &str) -> Response {
         let protocol = call.service.protocol();
-        if let Err(refusal) = self.admit(call) {
-            return protocol.refuse(request_id, &refusal);
-        }
+        let entered = match self.admit(call) {
+            Ok(()) => self.guard(call, body).await,
+            Err(refusal) => Err(refusal),
+        };
+        let (caller, body) = match entered {
+            Ok(entered) => entered,
+            Err(refusal) => return protocol.refuse(request_id, &refusal),
+        };
         match body {
             CallBody::Whole(request) => forward(&self.lambda, *request).await,
-            CallBody::Read(body) => match self.dispatch(call, &body).await {
+            CallBody::Read(body) => match self.dispatch(call, &body, caller.as_deref()).await {
                 Ok(reply) => protocol.reply(&call.operation, request_id, &reply),
                 Err(refusal) => protocol.refuse(request_id, &refusal),
             },
@@ -230,7 +256,37 @@ impl Edge {
         }
     }
 
-    async fn dispatch(&self, call: &Call, body: &Bytes) -> Result<Reply, Refusal> {
+    /// Who calls, when it is a role's session; it may do what its role may.
+    async fn guard(
+        &self,
+        call: &Call,
+        body: CallBody,
+    ) -> Result<(Option<Arc<Session>>, CallBody), Refusal> {
+        let service = call.service;
+        let caller = sts::caller(&self.world, &call.headers).map_err(|e| service.untaken(e))?;
+        let Some(session) = caller else {
+            return Ok((None, body));
+        };
+        let (read, body) = body.read().await?;
+        let asked = Asked {
+            service,
+            operation: &call.operation,
+            method: &call.method,
+            uri: &call.uri,
+            parameters: &call.parameters,
+            body: &read,
+        };
+        let asks = iam::asks_of(&self.world, asked);
+        iam::check(&self.world, &session, &asks).map_err(|sentence| service.forbidden(sentence))?;
+        Ok((Some(session), body))
+    }
+
+    async fn dispatch(
+        &self,
+        call: &Call,
+        body: &Bytes,
+        caller: Option<&Session>,
+    ) -> Result<Reply, Refusal> {
         let world = &self.world;
         let operation = call.operation.as_str();
         match call.service {
@@ -242,10 +298,7 @@ impl Edge {
             Service::Logs => logs::answer(world, operation, body),
             Service::Tagging => tagging::answer(world, operation, body).await,
             Service::Iam => iam::answer(world, operation, &call.parameters),
-            Service::Sts => {
-                let key = service::key(&call.headers);
-                sts::answer(world, operation, &call.parameters, key)
-            }
+            Service::Sts => sts::answer(world, operation, &call.parameters, caller),
             // Its body is `Whole`, so it was forwarded.
             Service::Lambda => Ok(Reply::empty(404)),
         }

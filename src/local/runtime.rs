@@ -40,6 +40,8 @@ pub(crate) struct Spec {
     pub(crate) revision: String,
     pub(crate) runtime: String,
     pub(crate) handler: String,
+    /// The ARN of the role that its processes act as.
+    pub(crate) role: String,
     pub(crate) memory: u64,
     pub(crate) timeout: Duration,
     pub(crate) variables: BTreeMap<String, String>,

@@ -7,11 +7,12 @@ use axum::http::{HeaderMap, Method, header};
 
 use super::pace::Limit;
 use super::refusal::Refusal;
+use super::sts::Untaken;
 use super::wire::Protocol;
 
 /// The services with a control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Service {
+pub(crate) enum Service {
     ApiGateway,
     Lambda,
     DynamoDb,
@@ -98,6 +99,36 @@ impl Service {
                 "IncompleteSignature",
                 "Authorization header requires 'Credential' parameter.",
             )),
+        }
+    }
+
+    /// IAM's denial in the words of the service, which spells `Message` with a capital where its own errors do not.
+    pub(super) fn forbidden(self, sentence: String) -> Refusal {
+        let (status, code) = match self {
+            Self::Lambda => (403, "AccessDeniedException"),
+            Self::ApiGateway => {
+                return Refusal::new(403, "AccessDeniedException", sentence);
+            }
+            Self::DynamoDb => (400, "com.amazon.coral.service#AccessDeniedException"),
+            Self::Logs | Self::Tagging => (400, "AccessDeniedException"),
+            Self::Iam | Self::Sts => return Refusal::new(403, "AccessDenied", sentence),
+        };
+        Refusal::new(status, code, "").with("Message", sentence)
+    }
+
+    /// A key that is not taken, or not any more.
+    pub(super) fn untaken(self, untaken: Untaken) -> Refusal {
+        let code = match (self.protocol(), untaken) {
+            (Protocol::Query(_), Untaken::Invalid) => "InvalidClientTokenId",
+            (Protocol::Query(_), Untaken::Expired) => {
+                return Refusal::new(403, "ExpiredToken", untaken.message());
+            }
+            (_, Untaken::Invalid) => "UnrecognizedClient",
+            (_, Untaken::Expired) => "ExpiredToken",
+        };
+        match self.protocol() {
+            Protocol::Query(_) => Refusal::new(403, code, untaken.message()),
+            Protocol::Rest | Protocol::Json(_) => self.denied(code, untaken.message()),
         }
     }
 

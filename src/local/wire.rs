@@ -81,7 +81,9 @@ impl Protocol {
 /// A refusal as rest-json services give it: the code in a header, the message in the body.
 pub(crate) fn rest_json(refusal: &Refusal) -> Response {
     let mut body = Object::clone(&refusal.more);
-    body.insert("message".to_owned(), refusal.message.clone().into());
+    if !body.contains_key("Message") {
+        body.insert("message".to_owned(), refusal.message.clone().into());
+    }
     let mut response = json(refusal.status, "application/json", Some(&body.into()));
     if let Ok(code) = HeaderValue::from_str(&refusal.code) {
         response.headers_mut().insert("x-amzn-errortype", code);

@@ -1,10 +1,16 @@
 //! IAM's roles and policies (query protocol).
 //!
-//! In: form parameters. Out: values that become XML, refusals with IAM's codes. Never: a policy
-//! enforced: the local cloud lets every key do everything. What a role's policies say is simulated when asked for.
+//! In: form parameters. Out: values that become XML, refusals with IAM's codes. And the judge of every call of a
+//! role's session: `asks` says what a call asks for, `permissions` what the role may do, `evaluate` what a policy says.
 
+mod asks;
+mod conditions;
+mod evaluate;
+mod guard;
 mod managed;
 mod of_aws;
+mod pattern;
+mod permissions;
 mod policy;
 mod roles;
 mod simulate;
@@ -21,6 +27,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+pub(crate) use asks::{Asked, connections, of as asks_of};
+pub(crate) use conditions::Context;
+pub(crate) use evaluate::{Policy, Principal};
+pub(crate) use guard::{Ask, admits, check, user};
 
 use super::refusal::Refusal;
 use super::store::Store;
@@ -107,7 +118,7 @@ impl Iam {
         propagation: Duration,
     ) -> bool {
         self.with_role(role_arn, |role| {
-            policy::trusts(&role.trust, "lambda.amazonaws.com") && now >= role.trusted + propagation
+            trusts_service(role, "lambda.amazonaws.com") && now >= role.trusted + propagation
         })
     }
 
@@ -119,7 +130,7 @@ impl Iam {
                 .iter()
                 .any(|arn| arn.ends_with("/AmazonAPIGatewayPushToCloudWatchLogs"));
             let inline = role.inline.values().any(|policy| policy.contains("logs:"));
-            policy::trusts(&role.trust, "apigateway.amazonaws.com")
+            trusts_service(role, "apigateway.amazonaws.com")
                 && (attached || inline)
                 && world.clock.now() >= role.trusted + world.realism.role_propagation
         })
@@ -130,18 +141,30 @@ impl Iam {
         self.with_role(role_arn, |_| true)
     }
 
-    fn with_role(&self, arn: &str, ask: impl FnOnce(&Role) -> bool) -> bool {
+    /// The ARN of a role, which has its path in it.
+    fn arn_of(&self, name: &str) -> Option<String> {
         let state = locked(&self.0);
-        let name = arn
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
-        state
-            .roles
-            .get(&name)
-            .is_some_and(|role| role.arn() == arn && ask(role))
+        let role = state.roles.get(&name.to_ascii_lowercase());
+        role.filter(|role| role.name == name).map(Role::arn)
     }
+
+    fn with_role(&self, arn: &str, ask: impl FnOnce(&Role) -> bool) -> bool {
+        locked(&self.0).role_of(arn).is_some_and(ask)
+    }
+}
+
+impl State {
+    fn role_of(&self, arn: &str) -> Option<&Role> {
+        let name = arn.rsplit('/').next().unwrap_or_default();
+        let role = self.roles.get(&name.to_ascii_lowercase());
+        role.filter(|role| role.arn() == arn)
+    }
+}
+
+fn trusts_service(role: &Role, service: &'static str) -> bool {
+    let mut context = Context::default();
+    context.set("aws:SourceAccount", ACCOUNT);
+    guard::trusts(role, &Principal::Service(service), &context)
 }
 
 /// `None` when the operation writes.

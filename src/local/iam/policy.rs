@@ -2,11 +2,15 @@
 
 use serde_json::Value;
 
+use super::conditions::is_operator;
 use crate::local::refusal::Refusal;
+
+const VERSIONS: [&str; 2] = ["2012-10-17", "2008-10-17"];
 
 /// A trust: it must name principals, never resources, and only roles that exist.
 pub(super) fn check_trust(document: &str, roles: &[String]) -> Result<(), Refusal> {
     for statement in statements(document)? {
+        check_conditions(&statement)?;
         if statement.get("Resource").is_some() || statement.get("NotResource").is_some() {
             return Err(malformed("Has prohibited field Resource"));
         }
@@ -54,6 +58,7 @@ fn check_principal(principal: &Value, roles: &[String]) -> Result<(), Refusal> {
 /// Permissions: they must name actions and resources, never principals.
 pub(super) fn check_permissions(document: &str) -> Result<(), Refusal> {
     for statement in statements(document)? {
+        check_conditions(&statement)?;
         if statement.get("Principal").is_some() || statement.get("NotPrincipal").is_some() {
             return Err(malformed("Policy document should not specify a principal."));
         }
@@ -85,30 +90,24 @@ pub(super) fn check_permissions(document: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether a trust lets `service` assume the role.
-pub(super) fn trusts(document: &str, service: &str) -> bool {
-    let assumes = |statement: &Value| {
-        statement["Effect"] == "Allow"
-            && texts(statement.get("Action"))
-                .iter()
-                .any(|action| matches!(*action, "sts:AssumeRole" | "sts:*"))
-            && texts(statement["Principal"].get("Service")).contains(&service)
-    };
-    statements(document).is_ok_and(|statements| statements.iter().any(assumes))
-}
-
 /// A document's statements, once it is one.
 pub(super) fn statements(document: &str) -> Result<Vec<Value>, Refusal> {
-    let Ok(Value::Object(policy)) = serde_json::from_str::<Value>(document) else {
+    Ok(parse(document)?.1)
+}
+
+/// A document's version, when it says one, and its statements.
+pub(super) fn parse(document: &str) -> Result<(Option<String>, Vec<Value>), Refusal> {
+    let Ok(Value::Object(mut policy)) = serde_json::from_str::<Value>(document) else {
         return Err(malformed("This policy contains invalid Json"));
     };
-    match policy.get("Version").map(Value::as_str) {
-        None | Some(Some("2012-10-17" | "2008-10-17")) => {}
+    let version = match policy.remove("Version") {
+        None => None,
+        Some(Value::String(version)) if VERSIONS.contains(&version.as_str()) => Some(version),
         Some(_) => return Err(malformed("The policy must contain a valid version string")),
-    }
-    let statements = match policy.get("Statement") {
-        Some(Value::Array(statements)) => statements.clone(),
-        Some(statement @ Value::Object(_)) => vec![statement.clone()],
+    };
+    let statements = match policy.remove("Statement") {
+        Some(Value::Array(statements)) => statements,
+        Some(statement @ Value::Object(_)) => vec![statement],
         _ => return Err(malformed("Syntax errors in policy.")),
     };
     let whole = |statement: &Value| {
@@ -119,7 +118,19 @@ pub(super) fn statements(document: &str) -> Result<Vec<Value>, Refusal> {
     if statements.is_empty() || !statements.iter().all(whole) {
         return Err(malformed("Syntax errors in policy."));
     }
-    Ok(statements)
+    Ok((version, statements))
+}
+
+fn check_conditions(statement: &Value) -> Result<(), Refusal> {
+    let conditions = match statement.get("Condition") {
+        None => return Ok(()),
+        Some(Value::Object(conditions)) => conditions,
+        Some(_) => return Err(malformed("Syntax errors in policy.")),
+    };
+    match conditions.keys().find(|name| !is_operator(name)) {
+        Some(name) => Err(malformed(format!("Invalid Condition type : {name}"))),
+        None => Ok(()),
+    }
 }
 
 /// A text, or a list of them: IAM takes either.

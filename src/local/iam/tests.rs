@@ -135,6 +135,12 @@ fn documents_that_aws_refuses_are_refused() {
             &statement(r#"{"Effect":"Allow","Action":"PutItem","Resource":"*"}"#),
             "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.".to_owned(),
         ),
+        (
+            &statement(
+                r#"{"Effect":"Allow","Action":"s:*","Resource":"*","Condition":{"StringSame":{"a:b":"c"}}}"#,
+            ),
+            "Invalid Condition type : StringSame".to_owned(),
+        ),
     ];
     for (document, text) in permissions {
         let put = [

@@ -152,6 +152,7 @@ fn begin(world: &Arc<World>, target: &Target, mut work: Work) -> Result<Begun, R
         revision: version.revision.clone(),
         runtime: config.runtime.clone(),
         handler: config.handler.clone(),
+        role: config.role.clone(),
         memory: config.memory,
         timeout: Duration::from_secs(config.timeout),
         variables: config.variables.clone(),

@@ -14,14 +14,16 @@ use super::check::{
     Target, arn, conflict, constraint, missing, missing_function, not_latest, policy_too_long,
     precondition, statement_id,
 };
-use super::state::Function;
+use super::state::{Function, State};
 use crate::local::World;
+use crate::local::iam::{self, Ask, Context, admits};
 use crate::local::ids;
 use crate::local::locked;
 use crate::local::refusal::Refusal;
 
 const LIMIT: usize = 20_480;
 const GATEWAY: &str = "apigateway.amazonaws.com";
+const INVOKE: &str = "lambda:InvokeFunction";
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Policy {
@@ -39,10 +41,11 @@ impl Policy {
         self.statements.iter().position(|s| s["Sid"] == sid)
     }
 
-    fn allows(&self, source_arn: &str, account: &str) -> bool {
-        self.statements
-            .iter()
-            .any(|s| admits(s, source_arn, account))
+    fn allows(&self, function_arn: &str, source_arn: &str, account: &str) -> bool {
+        let mut context = Context::default();
+        context.set("aws:SourceArn", source_arn);
+        context.set("aws:SourceAccount", account);
+        admits(&self.statements, GATEWAY, INVOKE, function_arn, &context)
     }
 }
 
@@ -134,42 +137,6 @@ impl Permission {
     }
 }
 
-/// Whether one statement lets API Gateway call for `source_arn`.
-fn admits(statement: &Value, source_arn: &str, account: &str) -> bool {
-    let principal = &statement["Principal"];
-    let action = statement["Action"].as_str().unwrap_or_default();
-    if principal != "*" && principal["Service"] != GATEWAY {
-        return false;
-    }
-    if !["lambda:InvokeFunction", "lambda:*", "*"].contains(&action) {
-        return false;
-    }
-    let Some(conditions) = statement["Condition"].as_object() else {
-        return true;
-    };
-    conditions.iter().all(|(operator, keys)| {
-        let keys = keys.as_object().into_iter().flatten();
-        keys.into_iter().all(|(key, value)| {
-            let value = value.as_str().unwrap_or_default();
-            match (operator.as_str(), key.as_str()) {
-                ("ArnLike", "AWS:SourceArn") => arn_like(value, source_arn),
-                ("StringEquals", "AWS:SourceAccount") => value == account,
-                // A condition on something that API Gateway does not send never holds.
-                _ => false,
-            }
-        })
-    })
-}
-
-/// `ArnLike`: each of the six parts is matched for itself, `*` and `?` are wild.
-fn arn_like(pattern: &str, arn: &str) -> bool {
-    let (pattern, arn): (Vec<_>, Vec<_>) = (
-        pattern.splitn(6, ':').collect(),
-        arn.splitn(6, ':').collect(),
-    );
-    pattern.len() == arn.len() && pattern.iter().zip(arn).all(|(p, a)| glob(p, a))
-}
-
 /// Whether `pattern` with `*` (any run) and `?` (any one character) covers all of `text`.
 pub(crate) fn glob(pattern: &str, text: &str) -> bool {
     WildMatch::new(pattern).matches(text)
@@ -178,14 +145,29 @@ pub(crate) fn glob(pattern: &str, text: &str) -> bool {
 impl Lambda {
     /// Whether the policy of this function, version or alias lets API Gateway call it.
     pub(crate) fn allows(&self, function_arn: &str, source_arn: &str, account: &str) -> bool {
-        let mut parts = function_arn.split(':').skip(6);
-        let (name, qualifier) = (parts.next().unwrap_or_default(), parts.next());
         let state = self.lock();
-        let policy = state
-            .functions
-            .get(name)
-            .and_then(|f| f.policies.get(qualifier.unwrap_or_default()));
-        policy.is_some_and(|p| p.allows(source_arn, account))
+        let policy = state.policy(function_arn);
+        policy.is_some_and(|p| p.allows(function_arn, source_arn, account))
+    }
+
+    /// What the resource itself says of a call to it, when it is a function.
+    pub(crate) fn policy_of(&self, ask: &Ask) -> Option<iam::Policy> {
+        if !ask.action.starts_with("lambda:") {
+            return None;
+        }
+        let state = self.lock();
+        let statements = state.policy(&ask.resource)?.statements.clone();
+        Some(iam::Policy::of("the function's policy", statements))
+    }
+}
+
+impl State {
+    /// The policy of a function, version or alias: each has its own.
+    fn policy(&self, arn: &str) -> Option<&Policy> {
+        let mut parts = arn.split(':').skip(6);
+        let (name, qualifier) = (parts.next()?, parts.next());
+        let function = self.functions.get(name)?;
+        function.policies.get(qualifier.unwrap_or_default())
     }
 }
 
@@ -308,22 +290,8 @@ impl Drop for Writing<'_> {
 mod tests {
     use super::*;
 
+    const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f:live";
     const SOURCE: &str = "arn:aws:execute-api:us-east-1:000000000000:a1/prod/$connect";
-
-    #[test]
-    fn wildcards_stay_within_a_part_of_the_arn() {
-        assert!(arn_like(
-            "arn:aws:execute-api:us-east-1:*:a1/*/$connect",
-            SOURCE
-        ));
-        assert!(arn_like(
-            "arn:aws:execute-api:us-east-?:000000000000:a1/*",
-            SOURCE
-        ));
-        assert!(!arn_like("arn:aws:execute-api:*:a1/*", SOURCE));
-        assert!(!arn_like("arn:aws:execute-api:us-east-1:*:a2/*", SOURCE));
-        assert!(!arn_like("*", SOURCE));
-    }
 
     #[test]
     fn globs_backtrack() {
@@ -346,26 +314,54 @@ mod tests {
 
     #[test]
     fn a_statement_for_another_principal_or_condition_admits_nobody() {
-        let base = json!({"Principal": {"Service": GATEWAY}, "Action": "lambda:InvokeFunction"});
-        assert!(admits(&base, SOURCE, "000000000000"));
-        let with = |key: &str, value: Value| {
-            let mut s = base.clone();
-            s[key] = value;
-            admits(&s, SOURCE, "000000000000")
+        let base = json!({
+            "Effect": "Allow", "Principal": { "Service": GATEWAY }, "Action": INVOKE, "Resource": FUNCTION
+        });
+        let allows = |statement: Value| {
+            let policy = Policy {
+                statements: vec![statement],
+                revision: String::new(),
+            };
+            policy.allows(FUNCTION, SOURCE, "000000000000")
         };
-        assert!(!with("Principal", json!({"Service": "s3.amazonaws.com"})));
+        let with = |key: &str, value: Value| {
+            let mut statement = base.clone();
+            statement[key] = value;
+            allows(statement)
+        };
+        assert!(allows(base.clone()));
+        assert!(!with("Principal", json!({ "Service": "s3.amazonaws.com" })));
         assert!(!with("Action", json!("lambda:GetFunction")));
-        assert!(!with(
-            "Condition",
-            json!({"StringEquals": {"AWS:SourceAccount": "111122223333"}})
-        ));
-        assert!(!with(
-            "Condition",
-            json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}})
-        ));
-        assert!(with(
-            "Condition",
-            json!({"StringEquals": {"AWS:SourceAccount": "000000000000"}})
-        ));
+        assert!(!with("Resource", json!(FUNCTION.replace(":live", ""))));
+        for (operator, key, value, expected) in [
+            ("StringEquals", "AWS:SourceAccount", "111122223333", false),
+            ("StringEquals", "AWS:SourceAccount", "000000000000", true),
+            ("StringEquals", "aws:PrincipalOrgID", "o-1", false),
+            (
+                "ArnLike",
+                "AWS:SourceArn",
+                "arn:aws:execute-api:us-east-1:*:a1/*/$connect",
+                true,
+            ),
+            (
+                "ArnLike",
+                "AWS:SourceArn",
+                "arn:aws:execute-api:us-east-1:*:a1/*/$disconnect",
+                false,
+            ),
+            (
+                "ArnLike",
+                "AWS:SourceArn",
+                "arn:aws:execute-api:*:a1/*",
+                false,
+            ),
+        ] {
+            let condition = json!({ operator: { key: value } });
+            assert_eq!(
+                with("Condition", condition),
+                expected,
+                "{operator} {key} {value}"
+            );
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -17,7 +17,8 @@ use super::Work;
 use super::desk::{self, Event, Said};
 use super::pipes;
 use super::record::Record;
-use crate::local::{World, ids};
+use crate::local::sts::{self, Credentials};
+use crate::local::{ACCOUNT, World, ids};
 
 /// What the pipes of a process that has gone may take to give their rest.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -34,8 +35,34 @@ pub(super) struct Environment {
     pub(super) idle_since: Duration,
     /// How long init took, until the first REPORT has told it.
     pub(super) init: Option<Duration>,
+    _acts: Acts,
     /// The Runtime API and the reader of the pipes; they end with this.
     _tasks: JoinSet<()>,
+}
+
+/// The session of its role that a process acts as; it ends with the process.
+struct Acts {
+    world: Weak<World>,
+    credentials: Credentials,
+}
+
+impl Acts {
+    fn begin(world: &Arc<World>, spec: &Spec) -> Self {
+        let (region, name) = (&world.region, &spec.function);
+        let arn = format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}");
+        Self {
+            credentials: sts::for_function(world, &spec.role, name, &arn),
+            world: Arc::downgrade(world),
+        }
+    }
+}
+
+impl Drop for Acts {
+    fn drop(&mut self) {
+        if let Some(world) = self.world.upgrade() {
+            world.sts.forget(&self.credentials.key);
+        }
+    }
 }
 
 /// A process that could not be started.
@@ -121,11 +148,12 @@ impl Environment {
         };
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(unable)?;
         let port = listener.local_addr().map_err(unable)?.port();
+        let acts = Acts::begin(world, spec);
         let mut command = Command::new(&program);
         command
             .current_dir(&spec.folder)
             .env_clear()
-            .envs(variables(world, spec, &log.stream, port))
+            .envs(variables(world, spec, &acts.credentials, &log.stream, port))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -159,6 +187,7 @@ impl Environment {
             log,
             idle_since: Duration::ZERO,
             init: None,
+            _acts: acts,
             _tasks: tasks,
         })
     }
@@ -332,7 +361,13 @@ fn reason(error: &io::Error) -> String {
 }
 
 /// Defaults first, then the function's own, then what nobody may change.
-fn variables(world: &World, spec: &Spec, stream: &str, port: u16) -> Vec<(String, String)> {
+fn variables(
+    world: &World,
+    spec: &Spec,
+    credentials: &Credentials,
+    stream: &str,
+    port: u16,
+) -> Vec<(String, String)> {
     let folder = path(&spec.folder);
     let mut all: Vec<(String, String)> = [
         ("LANG", "en_US.UTF-8"),
@@ -354,9 +389,9 @@ fn variables(world: &World, spec: &Spec, stream: &str, port: u16) -> Vec<(String
         ("_HANDLER", spec.handler.clone()),
         ("AWS_REGION", world.region.clone()),
         ("AWS_DEFAULT_REGION", world.region.clone()),
-        ("AWS_ACCESS_KEY_ID", crate::local::ACCOUNT.to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-        ("AWS_SESSION_TOKEN", "local".to_owned()),
+        ("AWS_ACCESS_KEY_ID", credentials.key.clone()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret.clone()),
+        ("AWS_SESSION_TOKEN", credentials.token.clone()),
         ("AWS_LAMBDA_FUNCTION_NAME", spec.function.clone()),
         ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory.to_string()),

@@ -194,7 +194,7 @@ fn signer(world: &World, parts: &Parts, asked: &Asked) -> Option<Signer> {
     let fits = credential.service == SERVICE && credential.region == world.region;
     fits.then(|| Signer {
         key: credential.key.to_owned(),
-        arn: sts::caller(world, credential.key),
+        arn: sts::holder(world, credential.key),
     })
 }
 
