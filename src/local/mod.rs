@@ -193,6 +193,10 @@ pub enum Happening {
         /// `None` when the function gave no usable answer.
         status: Option<u16>,
         took: Duration,
+        /// How long a new environment took to start, when the call needed one.
+        init: Option<Duration>,
+        /// Why there is no usable answer.
+        error: Option<String>,
     },
     /// A frame from the gateway to a client that no function sent, such as `Forbidden`.
     Refused {
@@ -217,6 +221,8 @@ pub enum Happening {
         /// The statement that would allow it, or the one that denies it, as JSON.
         statement: String,
     },
+    /// What a person should know about how this cloud runs their code.
+    Note(String),
 }
 
 impl fmt::Display for Happening {
@@ -246,13 +252,19 @@ impl fmt::Display for Happening {
                 function,
                 status,
                 took,
+                init,
+                error,
             } => {
                 let status = status.map_or_else(|| "failed".to_owned(), |s| s.to_string());
                 let ms = took.as_secs_f64() * 1000.0;
                 write!(
                     f,
                     "{route_key:<11} {connection_id} {function} {status} {ms:.1} ms"
-                )
+                )?;
+                if init.is_some() {
+                    f.write_str(" cold")?;
+                }
+                error.iter().try_for_each(|why| write!(f, ": {why}"))
             }
             Self::Refused {
                 connection_id,
@@ -278,6 +290,7 @@ impl fmt::Display for Happening {
                 let who = principal.rsplit('/').next().unwrap_or_default();
                 write!(f, "denied      {who} {action} on {resource}: {why}")
             }
+            Self::Note(text) => write!(f, "note        {text}"),
         }
     }
 }

@@ -6,6 +6,10 @@
 
 mod desk;
 mod environment;
+mod fleet;
+mod interpreter;
+mod launch;
+mod memory;
 mod pipes;
 mod record;
 #[cfg(test)]
@@ -13,22 +17,18 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use super::World;
-use super::locked;
 use environment::{Ended, Environment, Init};
-use record::Report;
+pub(crate) use fleet::Fleet;
+pub(crate) use record::Format;
+use record::{FailedInit, Report};
 
-/// A process that nobody called for so long is ended.
-const IDLE: Duration = Duration::from_mins(5);
-const REAP_EVERY: Duration = Duration::from_mins(1);
 /// How long a process may take until it asks for its first event.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
@@ -46,6 +46,7 @@ pub(crate) struct Spec {
     pub(crate) timeout: Duration,
     pub(crate) variables: BTreeMap<String, String>,
     pub(crate) log_group: String,
+    pub(crate) format: Format,
     /// The unpacked package.
     pub(crate) folder: PathBuf,
 }
@@ -67,6 +68,8 @@ pub(crate) struct Outcome {
     /// Whether the payload is a function error.
     pub(crate) failed: bool,
     pub(crate) timed_out: bool,
+    /// How long a new environment took to start, when there had to be one.
+    pub(crate) init: Option<Duration>,
     pub(crate) log_tail: String,
 }
 
@@ -91,9 +94,17 @@ impl Outcome {
         if !self.failed {
             return None;
         }
-        let body: Option<Value> = serde_json::from_slice(&self.payload).ok();
-        let kind = body.and_then(|b| b["errorType"].as_str().map(str::to_owned));
+        let kind = self.member("errorType");
         Some(kind.unwrap_or_else(|| "Unhandled".to_owned()))
+    }
+
+    fn message(&self) -> String {
+        self.member("errorMessage").unwrap_or_default()
+    }
+
+    fn member(&self, name: &str) -> Option<String> {
+        let body: Value = serde_json::from_slice(&self.payload).ok()?;
+        body[name].as_str().map(str::to_owned)
     }
 }
 
@@ -109,145 +120,96 @@ pub(crate) fn timed_out(request_id: &str, timeout: Duration) -> Outcome {
     }
 }
 
-/// The processes of one cloud that wait for their next call.
-#[derive(Debug)]
-pub(crate) struct Fleet {
-    /// The one used last stands last.
-    idle: Mutex<Vec<Environment>>,
-    /// Turns true once, when the cloud stops.
-    stop: watch::Sender<bool>,
-    reaps: AtomicBool,
-}
-
-impl Default for Fleet {
-    fn default() -> Self {
-        Self {
-            idle: Mutex::default(),
-            stop: watch::Sender::new(false),
-            reaps: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Fleet {
-    /// Kills every process, also those at work.
-    pub(crate) fn close(&self) {
-        let _was: bool = self.stop.send_replace(true);
-        locked(&self.idle).clear();
-    }
-
-    /// Ends the idle processes of versions that were changed or deleted.
-    pub(crate) fn retire(&self, world: &World) {
-        // Taken out first: whether one is current is Lambda's to say, under its own lock.
-        let all = std::mem::take(&mut *locked(&self.idle));
-        let current = all.into_iter().filter(|e| e.is_current(world)).collect();
-        let newer = std::mem::replace(&mut *locked(&self.idle), current);
-        locked(&self.idle).extend(newer);
-    }
-
-    fn take(&self, spec: &Spec) -> Option<Environment> {
-        let mut idle = locked(&self.idle);
-        loop {
-            let last = idle.iter().rposition(|e| e.serves(spec))?;
-            let mut environment = idle.remove(last);
-            if environment.is_alive() {
-                return Some(environment);
-            }
-        }
-    }
-
-    fn put_back(&self, world: &Arc<World>, mut environment: Environment) {
-        if *self.stop.borrow() || !environment.is_current(world) {
-            return;
-        }
-        environment.idle_since = world.clock.now();
-        locked(&self.idle).push(environment);
-        if !self.reaps.swap(true, Ordering::Relaxed) {
-            reap(world);
-        }
-    }
-
-    /// Ends what has been idle too long; whether any is left.
-    fn sweep(&self, now: Duration) -> bool {
-        let mut idle = locked(&self.idle);
-        idle.retain(|e| now.saturating_sub(e.idle_since) < IDLE);
-        if idle.is_empty() {
-            self.reaps.store(false, Ordering::Relaxed);
-        }
-        !idle.is_empty()
-    }
-
-    #[cfg(test)]
-    fn count(&self) -> usize {
-        locked(&self.idle).len()
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the fleet ends idle processes while nobody calls"
-)]
-fn reap(world: &Arc<World>) {
-    let clock = world.clock.clone();
-    let cloud = Arc::downgrade(world);
-    let _detached: JoinHandle<()> = tokio::spawn(async move {
-        loop {
-            clock.wait(REAP_EVERY).await;
-            let Some(world) = cloud.upgrade() else { return };
-            if !world.lambda.fleet().sweep(clock.now()) {
-                return;
-            }
-        }
-    });
-}
-
 /// Runs one call in a warm environment, or in a new one.
 pub(crate) async fn run(world: &Arc<World>, spec: &Spec, work: Work) -> Outcome {
-    let fleet = world.lambda.fleet();
-    let mut stop = fleet.stop.subscribe();
+    let mut stop = world.lambda.fleet().stopped();
     if *stop.borrow() {
-        return Outcome::error("Sandbox.Stopped", "the local cloud is stopping");
+        return stopped();
     }
-    let mut environment = match fleet.take(spec) {
-        Some(environment) => environment,
-        None => match start(world, spec, &work, &mut stop).await {
-            Ok(environment) => environment,
-            Err(outcome) => return *outcome,
-        },
+    let environment = match warm(world, spec, &mut stop).await {
+        Some(environment) => Ok(environment),
+        None => start(world, spec, &work, &mut stop).await,
     };
+    match environment {
+        Ok(environment) => serve(world, spec, work, environment, &mut stop).await,
+        Err(outcome) => *outcome,
+    }
+}
+
+/// An idle environment that asks for another event. One that goes with its last answer has no part in this call.
+async fn warm(
+    world: &Arc<World>,
+    spec: &Spec,
+    stop: &mut watch::Receiver<bool>,
+) -> Option<Environment> {
+    loop {
+        let mut environment = world.lambda.fleet().take(spec)?;
+        let until = world.clock.now() + spec.timeout;
+        if matches!(environment.ready(world, until, stop).await, Init::Ready) {
+            environment.log.turn();
+            return Some(environment);
+        }
+        environment.kill().await;
+    }
+}
+
+async fn serve(
+    world: &Arc<World>,
+    spec: &Spec,
+    work: Work,
+    mut environment: Environment,
+    stop: &mut watch::Receiver<bool>,
+) -> Outcome {
+    let id = work.request_id.clone();
     let deadline = world.clock.now() + spec.timeout;
     let begun = Instant::now();
-    environment.log.start(&work.request_id, &spec.version);
-    let ended = environment
-        .work(world, work.clone(), deadline, &mut stop)
-        .await;
+    environment.log.start(&id, &work.arn);
+    let mut ended = environment.work(world, work, deadline, stop).await;
+    let mut peak = environment.peak_memory().map(|peak| peak.min(spec.memory));
+    if environment.has_outgrown() {
+        ended = Ended::OutOfMemory;
+    }
+    if matches!(ended, Ended::OutOfMemory) {
+        peak = Some(spec.memory);
+    }
+    let has_gone = matches!(ended, Ended::Exited(_) | Ended::OutOfMemory);
     let lives = matches!(ended, Ended::Answer(_) | Ended::Error(_) | Ended::TooLarge);
     if !lives {
         environment.kill().await;
     }
-    let mut outcome = outcome(ended, &work.request_id, spec.timeout);
+    let mut outcome = outcome(ended, &id, spec.timeout);
     environment.drain(lives).await;
+    outcome.init = environment.init.take();
     environment.log.end(&Report {
-        request_id: &work.request_id,
+        request_id: &id,
         took: if outcome.timed_out {
             spec.timeout
         } else {
             begun.elapsed()
         },
         memory: spec.memory,
-        peak: environment.peak_memory(),
-        init: environment.init.take(),
+        peak,
+        init: outcome.init,
         timed_out: outcome.timed_out,
         error: outcome.kind().as_deref(),
     });
+    if has_gone {
+        environment
+            .log
+            .exited(&outcome.message(), &outcome.kind().unwrap_or_default());
+    }
     outcome.log_tail = environment.log.tail();
     if lives {
-        fleet.put_back(world, environment);
+        world.lambda.fleet().put_back(world, environment);
     }
     outcome
 }
 
-fn outcome(ended: Ended, request_id: &str, timeout: Duration) -> Outcome {
+fn stopped() -> Outcome {
+    Outcome::error("Sandbox.Stopped", "the local cloud is stopping")
+}
+
+fn outcome(ended: Ended, id: &str, timeout: Duration) -> Outcome {
     match ended {
         Ended::Answer(payload) => Outcome::answer(payload),
         Ended::Error(payload) => Outcome {
@@ -258,13 +220,20 @@ fn outcome(ended: Ended, request_id: &str, timeout: Duration) -> Outcome {
             "Function.ResponseSizeTooLarge",
             "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
         ),
-        Ended::Exited(how) => Outcome::error(
-            "Runtime.ExitError",
-            &format!("RequestId: {request_id} Error: {how}"),
-        ),
-        Ended::TimedOut => timed_out(request_id, timeout),
-        Ended::Stopped => Outcome::error("Sandbox.Stopped", "the local cloud is stopping"),
+        Ended::Exited(how) => gone(id, "Runtime.ExitError", &how),
+        Ended::OutOfMemory => out_of_memory(id),
+        Ended::TimedOut => timed_out(id, timeout),
+        Ended::Stopped => stopped(),
     }
+}
+
+fn gone(id: &str, kind: &str, how: &impl std::fmt::Display) -> Outcome {
+    Outcome::error(kind, &format!("RequestId: {id} Error: {how}"))
+}
+
+fn out_of_memory(id: &str) -> Outcome {
+    let how = "Runtime exited with error: signal: killed";
+    gone(id, "Runtime.OutOfMemory", &how)
 }
 
 /// Starts a process and waits until it asks for its first event.
@@ -277,49 +246,61 @@ async fn start(
     stop: &mut watch::Receiver<bool>,
 ) -> Result<Environment, Box<Outcome>> {
     let id = &work.request_id;
-    for limit in [INIT_LIMIT, spec.timeout] {
+    for (phase, limit) in [("init", INIT_LIMIT), ("invoke", spec.timeout)] {
         let mut environment = match Environment::start(world, spec).await {
             Ok(environment) => environment,
-            Err(e) => {
-                let message = format!("RequestId: {id} Error: {}", e.message);
-                return Err(Box::new(Outcome::error(e.kind, &message)));
-            }
+            Err(e) => return Err(Box::new(gone(id, e.kind, &e.message))),
         };
         let begun = Instant::now();
-        let init = environment
-            .ready(world, world.clock.now() + limit, stop)
-            .await;
+        let until = world.clock.now() + limit;
+        let init = environment.ready(world, until, stop).await;
+        let took = begun.elapsed();
         if matches!(init, Init::Ready) {
-            environment.init = Some(begun.elapsed());
+            environment.init = Some(took);
             return Ok(environment);
         }
+        let peak = environment.peak_memory().map(|peak| peak.min(spec.memory));
         environment.kill().await;
         environment.drain(false).await;
-        let mut failed = match init {
-            Init::Ready => unreachable!("it was returned above"),
-            Init::TimedOut if limit == INIT_LIMIT => {
-                environment
-                    .log
-                    .init_failed(begun.elapsed(), "timeout", None);
-                continue;
-            }
-            Init::TimedOut => timed_out(id, spec.timeout),
-            Init::Error(payload) => Outcome {
-                failed: true,
-                ..Outcome::answer(payload)
-            },
-            Init::Exited(how) => {
-                let message = format!("RequestId: {id} Error: {how}");
-                Outcome::error("Runtime.ExitError", &message)
-            }
-            Init::Stopped => Outcome::error("Sandbox.Stopped", "the local cloud is stopping"),
-        };
+        let again = phase == "init" && matches!(init, Init::TimedOut);
+        let mut failed = failed_init(init, id, spec);
         let kind = failed.kind();
-        environment
-            .log
-            .init_failed(begun.elapsed(), "error", kind.as_deref());
+        environment.log.init_failed(&FailedInit {
+            took,
+            phase,
+            timed_out: failed.timed_out,
+            error: kind.as_deref(),
+        });
+        if again {
+            continue;
+        }
+        environment.log.start(id, &work.arn);
+        environment.log.end(&Report {
+            request_id: id,
+            took: if failed.timed_out { spec.timeout } else { took },
+            memory: spec.memory,
+            peak,
+            init: None,
+            timed_out: failed.timed_out,
+            error: kind.as_deref(),
+        });
+        failed.init = Some(took);
         failed.log_tail = environment.log.tail();
         return Err(Box::new(failed));
     }
     Err(Box::new(timed_out(id, spec.timeout)))
+}
+
+fn failed_init(init: Init, id: &str, spec: &Spec) -> Outcome {
+    match init {
+        Init::Ready => unreachable!("it has not failed"),
+        Init::TimedOut => timed_out(id, spec.timeout),
+        Init::Error(payload) => Outcome {
+            failed: true,
+            ..Outcome::answer(payload)
+        },
+        Init::Exited(how) => gone(id, "Runtime.ExitError", &how),
+        Init::OutOfMemory => out_of_memory(id),
+        Init::Stopped => stopped(),
+    }
 }

@@ -120,9 +120,12 @@ fn of_happening(happening: &Happening) -> Value {
             function,
             status,
             took,
+            init,
+            error,
         } => json!({
             "type": "event", "connection": connection_id, "route": route_key,
             "function": function, "status": status, "milliseconds": ms(took),
+            "initMilliseconds": init.as_ref().map(ms), "error": error,
         }),
         Happening::Refused {
             connection_id,
@@ -148,6 +151,7 @@ fn of_happening(happening: &Happening) -> Value {
             "type": "denied", "principal": principal, "action": action, "resource": resource,
             "why": why, "statement": serde_json::from_str::<Value>(statement).ok(),
         }),
+        Happening::Note(text) => json!({ "type": "note", "text": text }),
     }
 }
 

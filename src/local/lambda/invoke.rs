@@ -20,7 +20,7 @@ use crate::local::World;
 use crate::local::ids;
 use crate::local::locked;
 use crate::local::refusal::Refusal;
-use crate::local::runtime::{self, Outcome, Spec, Work};
+use crate::local::runtime::{self, Format, Outcome, Spec, Work};
 
 /// The code of the refusal when the caller's patience ends before the function does.
 pub(crate) const TIMED_OUT: &str = "IntegrationTimeout";
@@ -46,6 +46,8 @@ pub(crate) struct Answer {
     pub(crate) log_tail: String,
     /// Whether the function was killed for running too long.
     pub(crate) timed_out: bool,
+    /// How long a new environment took to start, when there had to be one.
+    pub(crate) init: Option<Duration>,
 }
 
 /// A handler in the test's own process.
@@ -157,6 +159,11 @@ fn begin(world: &Arc<World>, target: &Target, mut work: Work) -> Result<Begun, R
         timeout: Duration::from_secs(config.timeout),
         variables: config.variables.clone(),
         log_group: config.logging.group(&target.name),
+        format: Format {
+            json: config.logging.log_format.as_deref() == Some("JSON"),
+            application: config.logging.application_log_level.clone(),
+            system: config.logging.system_log_level.clone(),
+        },
         folder: std::path::PathBuf::new(),
     };
     let (number, timeout) = (version.number.clone(), spec.timeout);
@@ -207,6 +214,7 @@ fn run(world: &Arc<World>, begun: Begun) -> JoinHandle<Answer> {
             version,
             log_tail: outcome.log_tail,
             timed_out: outcome.timed_out,
+            init: outcome.init,
         }
     })
 }

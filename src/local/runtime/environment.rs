@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 use super::Spec;
 use super::Work;
 use super::desk::{self, Event, Said};
-use super::pipes;
+use super::launch::Launch;
 use super::record::Record;
+use super::{memory, pipes};
 use crate::local::sts::{self, Credentials};
 use crate::local::{ACCOUNT, World, ids};
 
@@ -27,6 +28,8 @@ pub(super) struct Environment {
     function: String,
     version: String,
     revision: String,
+    /// Megabytes; a process that takes more is killed.
+    memory: u64,
     child: Child,
     events: mpsc::Sender<Event>,
     said: mpsc::UnboundedReceiver<Said>,
@@ -75,6 +78,7 @@ pub(super) enum Init {
     Ready,
     Error(Vec<u8>),
     Exited(Exit),
+    OutOfMemory,
     TimedOut,
     Stopped,
 }
@@ -84,6 +88,7 @@ pub(super) enum Ended {
     Error(Vec<u8>),
     TooLarge,
     Exited(Exit),
+    OutOfMemory,
     TimedOut,
     Stopped,
 }
@@ -133,15 +138,10 @@ impl fmt::Debug for Environment {
 
 impl Environment {
     pub(super) async fn start(world: &Arc<World>, spec: &Spec) -> Result<Self, Unstartable> {
-        let program = entrypoint(spec)?;
+        let launch = Launch::of(world, spec).await?;
         let stream = stream_name(world, spec);
-        let log = Record::new(
-            Arc::downgrade(world),
-            &spec.function,
-            &spec.log_group,
-            stream,
-        );
-        let log = Arc::new(log);
+        let log = Arc::new(Record::new(Arc::downgrade(world), spec, stream));
+        log.init_start();
         let unable = |e: io::Error| Unstartable {
             kind: "Runtime.StartFailure",
             message: e.to_string(),
@@ -149,11 +149,13 @@ impl Environment {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(unable)?;
         let port = listener.local_addr().map_err(unable)?.port();
         let acts = Acts::begin(world, spec);
-        let mut command = Command::new(&program);
+        let mut command = Command::new(&launch.program);
         command
+            .args(&launch.args)
             .current_dir(&spec.folder)
             .env_clear()
             .envs(variables(world, spec, &acts.credentials, &log.stream, port))
+            .envs(launch.variables)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -163,7 +165,7 @@ impl Environment {
         command.process_group(0);
         let mut child = spawn(&mut command).await.map_err(|e| Unstartable {
             kind: "Runtime.InvalidEntrypoint",
-            message: format!("fork/exec /var/task/bootstrap: {}", reason(&e)),
+            message: format!("fork/exec {}: {}", launch.shown, reason(&e)),
         })?;
         let (events, asked) = mpsc::channel(1);
         let (say, said) = mpsc::unbounded_channel();
@@ -175,11 +177,16 @@ impl Environment {
             drop(axum::serve(NoDelay(listener), desk).await);
         });
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        tasks.spawn(pipes::read(stdout, stderr, Arc::clone(&log), flushed));
+        let sink = pipes::Sink {
+            log: Arc::clone(&log),
+            folds: launch.folds,
+        };
+        tasks.spawn(pipes::read(stdout, stderr, sink, flushed));
         Ok(Self {
             function: spec.function.clone(),
             version: spec.version.clone(),
             revision: spec.revision.clone(),
+            memory: spec.memory,
             child,
             events,
             said,
@@ -215,6 +222,7 @@ impl Environment {
         until: Duration,
         stop: &mut watch::Receiver<bool>,
     ) -> Init {
+        let (pid, memory) = (self.child.id(), self.memory);
         loop {
             tokio::select! {
                 biased;
@@ -226,6 +234,7 @@ impl Environment {
                     None => return Init::Exited(Exit(None)),
                 },
                 status = self.child.wait() => return Init::Exited(Exit(status.ok())),
+                () = memory::outgrown(&world.clock, pid, memory) => return Init::OutOfMemory,
                 () = world.clock.wait_until(until) => return Init::TimedOut,
                 _ = stop.wait_for(|stop| *stop) => return Init::Stopped,
             }
@@ -249,6 +258,7 @@ impl Environment {
         if self.events.send(event).await.is_err() {
             return Ended::Exited(Exit(self.child.wait().await.ok()));
         }
+        let (pid, memory) = (self.child.id(), self.memory);
         loop {
             tokio::select! {
                 biased;
@@ -261,6 +271,7 @@ impl Environment {
                     None => return Ended::Exited(Exit(None)),
                 },
                 status = self.child.wait() => return Ended::Exited(Exit(status.ok())),
+                () = memory::outgrown(&world.clock, pid, memory) => return Ended::OutOfMemory,
                 () = world.clock.wait_until(deadline) => return Ended::TimedOut,
                 _ = stop.wait_for(|stop| *stop) => return Ended::Stopped,
             }
@@ -285,12 +296,14 @@ impl Environment {
         }
     }
 
+    /// Whether the process holds more memory now than its function has.
+    pub(super) fn has_outgrown(&self) -> bool {
+        memory::exceeds(self.child.id(), self.memory) == Some(true)
+    }
+
     /// The most memory the process has had, in megabytes.
     pub(super) fn peak_memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()?)).ok()?;
-        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
-        Some(kilobytes.div_ceil(1024))
+        memory::peak(self.child.id())
     }
 }
 
@@ -311,23 +324,6 @@ impl axum::serve::Listener for NoDelay {
     fn local_addr(&self) -> io::Result<Self::Addr> {
         self.0.local_addr()
     }
-}
-
-fn entrypoint(spec: &Spec) -> Result<std::path::PathBuf, Unstartable> {
-    let invalid = |message: String| Unstartable {
-        kind: "Runtime.InvalidEntrypoint",
-        message,
-    };
-    if !spec.runtime.starts_with("provided") {
-        let message = format!("runtime {} is not run locally", spec.runtime);
-        return Err(invalid(message));
-    }
-    let program = spec.folder.join("bootstrap");
-    if !program.is_file() {
-        let message = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]";
-        return Err(invalid(message.to_owned()));
-    }
-    Ok(program)
 }
 
 fn stream_name(world: &World, spec: &Spec) -> String {

@@ -1,3 +1,5 @@
+mod managed;
+
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -387,11 +389,11 @@ async fn what_cannot_be_started_says_why() {
     );
 
     let cloud = Cloud::still().await;
-    let node = json!({ "Runtime": "nodejs22.x", "Handler": "index.handler" });
-    assert_eq!(cloud.create("f", node).await.status, 201);
+    let java = json!({ "Runtime": "java21", "Handler": "Main" });
+    assert_eq!(cloud.create("f", java).await.status, 201);
     let failed = invoke(&cloud, json!({})).await;
     assert!(
-        message(&failed).ends_with("runtime nodejs22.x is not run locally"),
+        message(&failed).ends_with("runtime java21 is not run locally"),
         "{}",
         failed.text()
     );

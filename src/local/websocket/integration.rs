@@ -64,14 +64,17 @@ impl Errand<'_> {
         event: &Value,
     ) -> (Called, Duration) {
         let begun = Instant::now();
-        let called = match route.integration_type.as_str() {
-            "MOCK" => Called::Answered(json!({ "statusCode": 200 })),
+        let (called, init) = match route.integration_type.as_str() {
+            "MOCK" => (Called::Answered(json!({ "statusCode": 200 })), None),
             "AWS_PROXY" => {
                 let source = self.arn(world, &format!("{}/{}", self.served.stage, self.route_key));
                 let limit = Duration::from_millis(route.timeout_ms).min(LONGEST);
                 call(world, &self.uri(&route.uri), &source, event, limit).await
             }
-            other => Called::Unreachable(format!("integration type {other} is not run locally")),
+            other => {
+                let why = format!("integration type {other} is not run locally");
+                (Called::Unreachable(why), None)
+            }
         };
         let took = begun.elapsed();
         world.tell(Happening::Event {
@@ -80,6 +83,8 @@ impl Errand<'_> {
             function: function_name(&self.uri(&route.uri)).to_owned(),
             status: called.status(),
             took,
+            init,
+            error: called.error(),
         });
         (called, took)
     }
@@ -111,22 +116,26 @@ fn fill(uri: &str, variables: &BTreeMap<String, String>) -> String {
     out + rest
 }
 
-/// Calls the function that `uri` names on behalf of `source`, if its policy lets API Gateway do so.
+/// Calls the function that `uri` names on behalf of `source`, if its policy lets API Gateway do so; also gives how
+/// long a new environment took to start, when there had to be one.
 pub(super) async fn call(
     world: &Arc<World>,
     uri: &str,
     source: &str,
     event: &Value,
     limit: Duration,
-) -> Called {
+) -> (Called, Option<Duration>) {
+    let unreachable = |why: &str| (Called::Unreachable(why.to_owned()), None);
     let Some(function) = function_arn(uri) else {
-        return Called::Unreachable("Invalid integration URI".to_owned());
+        return unreachable("Invalid integration URI");
     };
     if !world.lambda.allows(function, source, ACCOUNT) {
-        return Called::Unreachable("Invalid permissions on Lambda function".to_owned());
+        return unreachable("Invalid permissions on Lambda function");
     }
     let payload = event.to_string().into_bytes();
-    match Lambda::invoke(world, function, payload, limit).await {
+    let answer = Lambda::invoke(world, function, payload, limit).await;
+    let init = answer.as_ref().ok().and_then(|answer| answer.init);
+    let called = match answer {
         Ok(answer) if answer.timed_out => Called::TimedOut,
         Ok(answer) if answer.error.is_some() => Called::Failed(answer.payload),
         Ok(answer) => match serde_json::from_slice(&answer.payload) {
@@ -135,7 +144,8 @@ pub(super) async fn call(
         },
         Err(refusal) if refusal.code == TIMED_OUT => Called::TimedOut,
         Err(refusal) => Called::Unreachable(refusal.message),
-    }
+    };
+    (called, init)
 }
 
 /// The function's ARN in `arn:aws:apigateway:…:lambda:path/2015-03-31/functions/{arn}/invocations`.
