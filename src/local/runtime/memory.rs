@@ -14,7 +14,7 @@ pub(super) async fn outgrown(clock: &Clock, pid: Option<u32>, megabytes: u64) {
         }
         clock.wait(LOOK_EVERY).await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Whether the process holds more than so many megabytes now. What it has mapped from files is not counted: a system

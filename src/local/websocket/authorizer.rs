@@ -46,8 +46,8 @@ pub(super) async fn authorize(
     let event = caller.authorize(moment, asked, &served.variables, &method);
     let begun = Instant::now();
     let uri = errand.uri(&authorizer.uri);
-    let (called, _) = call(world, &uri, &source, &event, LONGEST).await;
-    let answer = match called {
+    let (reply, _) = call(world, &uri, &source, &event, LONGEST).await;
+    let answer = match reply {
         Called::Answered(answer) => answer,
         other if other.error().as_deref() == Some("Unauthorized") => {
             return Err(Barred::Unauthorized);

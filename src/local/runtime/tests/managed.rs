@@ -10,6 +10,9 @@ use crate::local::clock::Clock;
 use crate::local::testing::{Cloud, Http, function, logged, world, zip};
 use crate::local::{Happening, Realism};
 
+/// Names and contents.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// Whether a program is there. Where tests must not be skipped, it has to be.
 fn has(program: &str) -> bool {
     let quiet = || Stdio::null();
@@ -147,7 +150,7 @@ async fn a_node_handler_may_be_written_in_every_way_that_aws_takes() {
         return;
     }
     let module = r#"{ "type": "module" }"#;
-    let cases: &[(&str, &[(&str, &str)], Value)] = &[
+    let cases: &[(&str, Files<'_>, Value)] = &[
         (
             "index.handler",
             &[("index.js", "exports.handler = async () => 'cjs'")],
