@@ -7,6 +7,7 @@ mod account;
 mod api;
 mod check;
 mod code;
+mod event_config;
 mod functions;
 mod invoke;
 mod policy;
@@ -21,7 +22,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-pub(crate) use api::router;
+pub(crate) use api::{operation, router};
 #[cfg(test)]
 pub(crate) use invoke::Here;
 pub(crate) use invoke::TIMED_OUT;

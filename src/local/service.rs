@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
 
+use super::lambda;
 use super::pace::Limit;
 use super::refusal::Refusal;
 use super::sts::Untaken;
@@ -196,36 +197,7 @@ pub(super) fn limit(service: Service, operation: &str) -> Option<(&'static str, 
 
 /// Lambda's operation by its method and path, for rates and for whoever watches.
 pub(super) fn lambda_operation(method: &Method, path: &str) -> String {
-    let segments: Vec<&str> = path.split('/').skip(2).filter(|s| !s.is_empty()).collect();
-    let operation = match (method.as_str(), segments.as_slice()) {
-        ("POST", ["functions"]) => "CreateFunction",
-        ("GET", ["functions"]) => "ListFunctions",
-        ("GET", ["functions", _]) => "GetFunction",
-        ("DELETE", ["functions", _]) => "DeleteFunction",
-        ("GET", ["functions", _, "configuration"]) => "GetFunctionConfiguration",
-        ("PUT", ["functions", _, "configuration"]) => "UpdateFunctionConfiguration",
-        ("PUT", ["functions", _, "code"]) => "UpdateFunctionCode",
-        ("POST", ["functions", _, "versions"]) => "PublishVersion",
-        ("GET", ["functions", _, "versions"]) => "ListVersionsByFunction",
-        ("POST", ["functions", _, "aliases"]) => "CreateAlias",
-        ("GET", ["functions", _, "aliases"]) => "ListAliases",
-        ("GET", ["functions", _, "aliases", _]) => "GetAlias",
-        ("PUT", ["functions", _, "aliases", _]) => "UpdateAlias",
-        ("DELETE", ["functions", _, "aliases", _]) => "DeleteAlias",
-        ("POST", ["functions", _, "policy"]) => "AddPermission",
-        ("GET", ["functions", _, "policy"]) => "GetPolicy",
-        ("DELETE", ["functions", _, "policy", _]) => "RemovePermission",
-        ("PUT", ["functions", _, "concurrency"]) => "PutFunctionConcurrency",
-        ("GET", ["functions", _, "concurrency"]) => "GetFunctionConcurrency",
-        ("DELETE", ["functions", _, "concurrency"]) => "DeleteFunctionConcurrency",
-        ("POST", ["functions", _, "invocations"]) => "Invoke",
-        ("GET", ["account-settings"]) => "GetAccountSettings",
-        ("POST", ["tags", ..]) => "TagResource",
-        ("GET", ["tags", ..]) => "ListTags",
-        ("DELETE", ["tags", ..]) => "UntagResource",
-        _ => return format!("{method} {path}"),
-    };
-    operation.to_owned()
+    lambda::operation(method.as_str(), path).unwrap_or_else(|| format!("{method} {path}"))
 }
 
 /// Lambda's paths begin with an API version such as `/2015-03-31/`.

@@ -19,10 +19,12 @@ const NO_ROUTE: &str = "At least one route is required before deploying the Api"
 
 /// What clients meet from now on, whatever becomes of the API's parts.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Snapshot {
     pub(super) select: String,
     pub(super) routes: BTreeMap<String, Route>,
     pub(super) integrations: BTreeMap<String, Object>,
+    pub(super) integration_responses: BTreeMap<String, BTreeMap<String, Object>>,
     pub(super) authorizers: BTreeMap<String, Object>,
 }
 
@@ -66,6 +68,7 @@ fn snapshot(api: &mut Api, context: &Context<'_>, description: &str, auto: bool)
             select: text(&api.about, "routeSelectionExpression").to_owned(),
             routes: api.routes.clone(),
             integrations: api.integrations.clone(),
+            integration_responses: api.integration_responses.clone(),
             authorizers: api.authorizers.clone(),
         },
     };
@@ -102,9 +105,17 @@ pub(super) fn delete(api: &mut Api, id: &str) -> Result<Reply, Refusal> {
 /// After a change of an API's parts: a new deployment for each stage that deploys by itself.
 pub(super) fn auto_deploy(api: &mut Api, context: &Context<'_>, operation: &str) {
     let of_stage = ["CreateStage", "UpdateStage"].contains(&operation);
-    let of_parts = ["Api", "Integration", "Route", "RouteResponse", "Authorizer"]
-        .iter()
-        .any(|kind| operation.ends_with(kind))
+    let of_parts = [
+        "Api",
+        "Integration",
+        "IntegrationResponse",
+        "Route",
+        "RouteResponse",
+        "Authorizer",
+        "Model",
+    ]
+    .iter()
+    .any(|kind| operation.ends_with(kind))
         || operation == "DeleteRouteRequestParameter";
     if !of_stage && !of_parts {
         return;

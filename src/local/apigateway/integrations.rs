@@ -1,4 +1,6 @@
-//! Integrations: what a route calls.
+//! Integrations: what a route calls, and how its answers are turned.
+
+use std::collections::BTreeMap;
 
 use super::members::{self, Is, Member, Patch};
 use super::{Api, bad, conflict, text, unknown, within};
@@ -30,6 +32,17 @@ const MEMBERS: &[Member] = &[
     ("requestTemplates", Is::TextMap),
     ("templateSelectionExpression", Is::Text(1, 128)),
     ("timeoutInMillis", Is::Integer(50, 29_000)),
+];
+
+const RESPONSE_MEMBERS: &[Member] = &[
+    ("integrationResponseKey", Is::Text(1, 128)),
+    (
+        "contentHandlingStrategy",
+        Is::OneOf(&["CONVERT_TO_BINARY", "CONVERT_TO_TEXT"]),
+    ),
+    ("responseParameters", Is::TextMap),
+    ("responseTemplates", Is::TextMap),
+    ("templateSelectionExpression", Is::Text(0, 128)),
 ];
 
 const DEFAULTS: &[(&str, &str)] = &[
@@ -98,7 +111,95 @@ pub(super) fn delete(api: &mut Api, id: &str) -> Result<Reply, Refusal> {
         )));
     }
     api.integrations.remove(id);
+    api.integration_responses.remove(id);
     Ok(Reply::empty(204))
+}
+
+/// An integration's responses.
+pub(super) fn responses<'a>(
+    api: &'a Api,
+    id: &str,
+) -> Result<&'a BTreeMap<String, Object>, Refusal> {
+    static NONE: BTreeMap<String, Object> = BTreeMap::new();
+    if !api.integrations.contains_key(id) {
+        return Err(unknown("Integration", id));
+    }
+    Ok(api.integration_responses.get(id).unwrap_or(&NONE))
+}
+
+pub(super) fn create_response(
+    api: &mut Api,
+    integration: &str,
+    body: &Object,
+) -> Result<Reply, Refusal> {
+    let mut about = members::take_with(body, RESPONSE_MEMBERS, &["integrationResponseKey"])?;
+    about.retain(|_, value| value.as_str() != Some(""));
+    let id = wire::short_id(7);
+    check_response(api, integration, &id, &about)?;
+    about.insert("integrationResponseId".to_owned(), id.clone().into());
+    keep_response(api, integration, id, about.clone());
+    Ok(Reply::new(201, about))
+}
+
+pub(super) fn update_response(
+    api: &mut Api,
+    integration: &str,
+    id: &str,
+    body: &Object,
+) -> Result<Reply, Refusal> {
+    let patch = members::take(body, RESPONSE_MEMBERS)?;
+    let found = responses(api, integration)?.get(id).cloned();
+    let mut about = found.ok_or_else(|| unknown("IntegrationResponse", id))?;
+    members::merge(
+        &mut about,
+        patch,
+        &[
+            ("responseParameters", Patch::Keys),
+            ("responseTemplates", Patch::Keys),
+            ("templateSelectionExpression", Patch::Clear),
+        ],
+    );
+    check_response(api, integration, id, &about)?;
+    keep_response(api, integration, id.to_owned(), about.clone());
+    Ok(Reply::ok(about))
+}
+
+pub(super) fn delete_response(
+    api: &mut Api,
+    integration: &str,
+    id: &str,
+) -> Result<Reply, Refusal> {
+    responses(api, integration)?;
+    let of = api.integration_responses.get_mut(integration);
+    match of.and_then(|responses| responses.remove(id)) {
+        Some(_) => Ok(Reply::empty(204)),
+        None => Err(unknown("IntegrationResponse", id)),
+    }
+}
+
+fn keep_response(api: &mut Api, integration: &str, id: String, about: Object) {
+    let of = api.integration_responses.entry(integration.to_owned());
+    of.or_default().insert(id, about);
+}
+
+/// A key is `$default`, or a pattern between slashes; each is there once.
+fn check_response(api: &Api, integration: &str, id: &str, about: &Object) -> Result<(), Refusal> {
+    let key = text(about, "integrationResponseKey");
+    let pattern = key.len() > 2 && key.starts_with('/') && key.ends_with('/');
+    if key != "$default" && !pattern {
+        return Err(bad(format!(
+            "Invalid integration response key {key}: it must be $default or a pattern such as /200/"
+        )));
+    }
+    let mut others = responses(api, integration)?
+        .iter()
+        .filter(|(other, _)| *other != id);
+    if others.any(|(_, other)| text(other, "integrationResponseKey") == key) {
+        return Err(conflict(format!(
+            "IntegrationResponse with key {key} already exists for this Integration"
+        )));
+    }
+    Ok(())
 }
 
 fn check(about: &Object) -> Result<(), Refusal> {

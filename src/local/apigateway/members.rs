@@ -18,6 +18,7 @@ pub(super) enum Is {
     Texts,
     TextMap,
     Object(&'static [Member]),
+    ObjectList(&'static [Member]),
     /// Any keys, each value an object.
     Objects(&'static [Member]),
 }
@@ -111,6 +112,11 @@ fn check(name: &str, value: &Value, is: Is) -> Result<Value, Refusal> {
         }
         Is::Object(members) => {
             return Ok(take(value.as_object().ok_or_else(mistyped)?, members)?.into());
+        }
+        Is::ObjectList(members) => {
+            let items = value.as_array().ok_or_else(mistyped)?.iter();
+            let items = items.map(|item| check(name, item, Is::Object(members)));
+            return Ok(items.collect::<Result<Vec<_>, _>>()?.into());
         }
         Is::Objects(members) => return objects(value.as_object().ok_or_else(mistyped)?, members),
     }

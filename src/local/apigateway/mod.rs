@@ -7,10 +7,14 @@
 pub(crate) mod account;
 mod api;
 mod authorizers;
+mod children;
 mod deployments;
+mod domains;
 mod integrations;
 mod members;
+mod models;
 mod operations;
+mod paging;
 mod routes;
 mod served;
 mod stages;
@@ -23,10 +27,8 @@ use std::io;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::refusal::Refusal;
 use super::store::Store;
@@ -43,9 +45,6 @@ use deployments::Snapshot;
 
 const FILE: &str = "apigateway";
 
-/// AWS documents neither default nor cap of its pages; a small one makes every client loop.
-const PAGE: usize = 25;
-
 const CONCURRENT: &str =
     "Unable to complete operation due to concurrent modification. Please try again later.";
 
@@ -57,17 +56,30 @@ pub(crate) struct ApiGateway {
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct State {
     apis: BTreeMap<String, Api>,
     account_role: Option<String>,
+    domains: BTreeMap<String, Domain>,
+}
+
+/// A domain of one's own, and the stages that its paths mean.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Domain {
+    about: Object,
+    mappings: BTreeMap<String, Object>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct Api {
     about: Object,
     routes: BTreeMap<String, Route>,
     integrations: BTreeMap<String, Object>,
+    /// By integration, then by their own id.
+    integration_responses: BTreeMap<String, BTreeMap<String, Object>>,
     authorizers: BTreeMap<String, Object>,
+    models: BTreeMap<String, Object>,
     deployments: BTreeMap<String, Deployment>,
     stages: BTreeMap<String, Object>,
 }
@@ -100,9 +112,8 @@ pub(crate) async fn answer(
     body: &[u8],
 ) -> Result<Reply, Refusal> {
     let Some((operation, ids)) = operations::find(method, path) else {
-        return Err(bad(format!(
-            "{method} {path} is not offered by the local cloud"
-        )));
+        let message = format!("{method} {path} is not offered by the local cloud");
+        return Err(Refusal::new(404, "UnknownOperationException", message));
     };
     let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes())
         .into_owned()
@@ -170,10 +181,13 @@ impl ApiGateway {
             return tags::get(&state, &ids[0]);
         }
         if operation == "GetApis" {
-            return page(state.apis.iter().map(|(id, api)| (id, &api.about)), query);
+            return paging::page(state.apis.iter().map(|(id, api)| (id, &api.about)), query);
+        }
+        if let Some(reply) = domains::read(&state, operation, ids, query)? {
+            return Ok(reply);
         }
         let api = state.apis.get(&ids[0]).ok_or_else(|| no_api(&ids[0]))?;
-        read_child(api, operation, ids, query)
+        children::read(api, operation, ids, query)
     }
 
     /// Applies a write to a copy, saves it, and only then lets it count.
@@ -194,15 +208,18 @@ impl ApiGateway {
         };
         let reply = match operation {
             "CreateApi" => api::create(&mut draft, &context, body)?,
-            "DeleteApi" => {
-                draft.apis.remove(&ids[0]).ok_or_else(|| no_api(&ids[0]))?;
-                Reply::empty(204)
-            }
+            "DeleteApi" => api::delete(&mut draft, &ids[0])?,
             "TagResource" => tags::tag(&mut draft, &ids[0], body)?,
             "UntagResource" => tags::untag(&mut draft, &ids[0], query)?,
+            _ if domains::OPERATIONS.contains(&operation) => {
+                domains::write(&mut draft, &context, operation, ids, body)?
+            }
             _ => {
+                if operation == "DeleteStage" {
+                    domains::stage_is_free(&draft, &ids[0], &ids[1])?;
+                }
                 let api = draft.apis.get_mut(&ids[0]).ok_or_else(|| no_api(&ids[0]))?;
-                let reply = write_child(api, &context, operation, ids, body)?;
+                let reply = children::write(api, &context, operation, ids, body)?;
                 deployments::auto_deploy(api, &context, operation);
                 reply
             }
@@ -221,7 +238,7 @@ impl ApiGateway {
         Ok(())
     }
 
-    /// Every API and stage with its tags, for the tagging API.
+    /// Every API, stage and domain with its tags, for the tagging API.
     pub(crate) fn tagged(&self, world: &World) -> Vec<(String, BTreeMap<String, String>)> {
         let state = locked(&self.state);
         let mut found = Vec::new();
@@ -232,67 +249,10 @@ impl ApiGateway {
             }
             found.push((arn, tags::of(&api.about)));
         }
+        for (name, domain) in &state.domains {
+            found.push((domains::arn(&world.region, name), tags::of(&domain.about)));
+        }
         found
-    }
-}
-
-fn read_child(
-    api: &Api,
-    operation: &str,
-    ids: &[String],
-    query: &[(String, String)],
-) -> Result<Reply, Refusal> {
-    let id = ids.get(1).map_or("", String::as_str);
-    match operation {
-        "GetApi" => Ok(Reply::ok(api.about.clone())),
-        "GetIntegrations" => page(&api.integrations, query),
-        "GetIntegration" => one(&api.integrations, "Integration", id),
-        "GetRoutes" => page(api.routes.iter().map(|(id, r)| (id, &r.about)), query),
-        "GetRoute" => Ok(Reply::ok(api.route(id)?.about.clone())),
-        "GetRouteResponses" => page(&api.route(id)?.responses, query),
-        "GetRouteResponse" => one(&api.route(id)?.responses, "RouteResponse", &ids[2]),
-        "GetAuthorizers" => page(&api.authorizers, query),
-        "GetAuthorizer" => one(&api.authorizers, "Authorizer", id),
-        "GetDeployments" => page(api.deployments.iter().map(|(id, d)| (id, &d.about)), query),
-        "GetDeployment" => Ok(Reply::ok(api.deployment(id)?.about.clone())),
-        "GetStages" => page(&api.stages, query),
-        "GetStage" => Ok(Reply::ok(api.stage(id)?.clone())),
-        _ => Err(bad(format!("{operation} is not a read"))),
-    }
-}
-
-fn write_child(
-    api: &mut Api,
-    context: &Context<'_>,
-    operation: &str,
-    ids: &[String],
-    body: &Object,
-) -> Result<Reply, Refusal> {
-    let id = ids.get(1).map_or("", String::as_str);
-    match operation {
-        "UpdateApi" => api::update(api, body),
-        "CreateIntegration" => integrations::create(api, body),
-        "UpdateIntegration" => integrations::update(api, id, body),
-        "DeleteIntegration" => integrations::delete(api, id),
-        "CreateRoute" => routes::create(api, body),
-        "UpdateRoute" => routes::update(api, id, body),
-        "DeleteRoute" => routes::delete(api, id),
-        "DeleteRouteRequestParameter" => routes::delete_parameter(api, id, &ids[2]),
-        "CreateRouteResponse" => routes::create_response(api, id, body),
-        "UpdateRouteResponse" => routes::update_response(api, id, &ids[2], body),
-        "DeleteRouteResponse" => routes::delete_response(api, id, &ids[2]),
-        "CreateAuthorizer" => authorizers::create(api, body),
-        "UpdateAuthorizer" => authorizers::update(api, id, body),
-        "DeleteAuthorizer" => authorizers::delete(api, id),
-        "CreateDeployment" => deployments::create(api, context, body),
-        "UpdateDeployment" => deployments::update(api, id, body),
-        "DeleteDeployment" => deployments::delete(api, id),
-        "CreateStage" => stages::create(api, context, body),
-        "UpdateStage" => stages::update(api, context, id, body),
-        "DeleteStage" => stages::delete(api, id),
-        "DeleteAccessLogSettings" => stages::delete_access_log(api, context, id),
-        "DeleteRouteSettings" => stages::delete_route_settings(api, context, id, &ids[2]),
-        _ => Err(bad(format!("{operation} is not a write"))),
     }
 }
 
@@ -325,58 +285,6 @@ impl Api {
             .map(|r| text(&r.about, "routeKey"))
             .collect()
     }
-}
-
-fn one(of: &BTreeMap<String, Object>, kind: &str, id: &str) -> Result<Reply, Refusal> {
-    of.get(id)
-        .map(|found| Reply::ok(found.clone()))
-        .ok_or_else(|| unknown(kind, id))
-}
-
-/// One page of a list; the token names the last item given, so that a change in between loses none.
-fn page<'a>(
-    items: impl IntoIterator<Item = (&'a String, &'a Object)>,
-    query: &[(String, String)],
-) -> Result<Reply, Refusal> {
-    let parameter = |name: &str| {
-        query
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
-    };
-    let size = match parameter("maxResults") {
-        None | Some("") => PAGE,
-        Some(given) => given
-            .parse()
-            .ok()
-            .filter(|size| *size > 0)
-            .ok_or_else(|| bad(format!("Invalid value for maxResults: {given}")))?,
-    };
-    let after = match parameter("nextToken") {
-        None | Some("") => None,
-        Some(token) => Some(
-            URL_SAFE_NO_PAD
-                .decode(token)
-                .ok()
-                .and_then(|bytes| String::from_utf8(bytes).ok())
-                .ok_or_else(|| bad("Invalid next token"))?,
-        ),
-    };
-    let mut rest = items
-        .into_iter()
-        .filter(|(id, _)| after.as_ref().is_none_or(|after| *id > after))
-        .peekable();
-    let mut page = Vec::new();
-    let mut last = None;
-    for (id, item) in rest.by_ref().take(size) {
-        page.push(Value::from(item.clone()));
-        last = Some(id);
-    }
-    let mut body = json!({ "items": page });
-    if let (Some(last), Some(_)) = (last, rest.peek()) {
-        body["nextToken"] = URL_SAFE_NO_PAD.encode(last).into();
-    }
-    Ok(Reply::ok(body))
 }
 
 fn text<'a>(object: &'a Object, member: &str) -> &'a str {

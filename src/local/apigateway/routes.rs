@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::members::{self, Is, Member, Patch};
-use super::{Api, Route, bad, conflict, text, unknown, within};
+use super::{Api, Route, bad, conflict, models, text, unknown, within};
 use crate::local::refusal::Refusal;
 use crate::local::wire::{self, Object, Reply};
 
@@ -116,6 +116,7 @@ fn check(api: &Api, id: &str, about: &Object) -> Result<(), Refusal> {
     }
     check_target(api, about)?;
     check_authorization(api, about)?;
+    models::exist(api, about.get("requestModels"))?;
     let parameters = about.get("requestParameters").and_then(Value::as_object);
     if key != "$connect" && parameters.is_some_and(|parameters| !parameters.is_empty()) {
         return Err(bad(
@@ -173,6 +174,7 @@ pub(super) fn create_response(
 ) -> Result<Reply, Refusal> {
     let mut about = members::take_with(body, RESPONSE_MEMBERS, &["routeResponseKey"])?;
     check_response(&about)?;
+    models::exist(api, about.get("responseModels"))?;
     let route = api.route_mut(route_id)?;
     let key = text(&about, "routeResponseKey").to_owned();
     if route
@@ -197,13 +199,14 @@ pub(super) fn update_response(
     body: &Object,
 ) -> Result<Reply, Refusal> {
     let patch = members::take(body, RESPONSE_MEMBERS)?;
-    let about = api
-        .route_mut(route_id)?
+    let mut about = api
+        .route(route_id)?
         .responses
-        .get_mut(id)
+        .get(id)
+        .cloned()
         .ok_or_else(|| unknown("RouteResponse", id))?;
     members::merge(
-        about,
+        &mut about,
         patch,
         &[
             ("modelSelectionExpression", Patch::Clear),
@@ -211,8 +214,11 @@ pub(super) fn update_response(
             ("responseParameters", Patch::Deep),
         ],
     );
-    check_response(about)?;
-    Ok(Reply::ok(about.clone()))
+    check_response(&about)?;
+    models::exist(api, about.get("responseModels"))?;
+    let responses = &mut api.route_mut(route_id)?.responses;
+    responses.insert(id.to_owned(), about.clone());
+    Ok(Reply::ok(about))
 }
 
 pub(super) fn delete_response(api: &mut Api, route_id: &str, id: &str) -> Result<Reply, Refusal> {

@@ -1,11 +1,11 @@
-//! Tags of APIs and stages, by ARN.
+//! Tags of APIs, stages and domains, by ARN.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::members::{self, Is};
-use super::{State, bad, no_api, no_stage};
+use super::{State, bad, domains::no_domain, no_api};
 use crate::local::refusal::Refusal;
 use crate::local::wire::{Object, Reply};
 
@@ -39,11 +39,16 @@ pub(super) fn check(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
 }
 
 pub(super) fn get(state: &State, arn: &str) -> Result<Reply, Refusal> {
-    let (api_id, of_stage) = parse(arn)?;
-    let api = state.apis.get(&api_id).ok_or_else(|| no_api(&api_id))?;
-    let tags = match &of_stage {
-        Some(name) => of(api.stage(name)?),
-        None => of(&api.about),
+    let tags = match parse(arn)? {
+        Tagged::Api(id) => of(&state.apis.get(id).ok_or_else(|| no_api(id))?.about),
+        Tagged::Stage(id, name) => {
+            let api = state.apis.get(id).ok_or_else(|| no_api(id))?;
+            of(api.stage(name)?)
+        }
+        Tagged::Domain(name) => {
+            let domain = state.domains.get(name).ok_or_else(|| no_domain(name))?;
+            of(&domain.about)
+        }
     };
     Ok(Reply::ok(json!({ "tags": tags })))
 }
@@ -79,23 +84,39 @@ pub(super) fn untag(
 }
 
 fn tagged<'a>(state: &'a mut State, arn: &str) -> Result<&'a mut Object, Refusal> {
-    let (api_id, of_stage) = parse(arn)?;
-    let api = state.apis.get_mut(&api_id).ok_or_else(|| no_api(&api_id))?;
-    match of_stage {
-        Some(name) => api.stages.get_mut(&name).ok_or_else(|| no_stage(&name)),
-        None => Ok(&mut api.about),
+    match parse(arn)? {
+        Tagged::Api(id) => {
+            let api = state.apis.get_mut(id).ok_or_else(|| no_api(id))?;
+            Ok(&mut api.about)
+        }
+        Tagged::Stage(id, name) => {
+            let api = state.apis.get_mut(id).ok_or_else(|| no_api(id))?;
+            api.stage_mut(name)
+        }
+        Tagged::Domain(name) => {
+            let domain = state.domains.get_mut(name);
+            Ok(&mut domain.ok_or_else(|| no_domain(name))?.about)
+        }
     }
 }
 
-/// `arn:aws:apigateway:{region}::/apis/{id}` and, for a stage, `…/stages/{name}`.
-fn parse(arn: &str) -> Result<(String, Option<String>), Refusal> {
+/// What an ARN names.
+enum Tagged<'a> {
+    Api(&'a str),
+    Stage(&'a str, &'a str),
+    Domain(&'a str),
+}
+
+/// `arn:aws:apigateway:{region}::/apis/{id}`, for a stage `…/stages/{name}`, and `…::/domainnames/{name}`.
+fn parse(arn: &str) -> Result<Tagged<'_>, Refusal> {
     let path = arn
         .strip_prefix("arn:aws:apigateway:")
         .and_then(|rest| rest.split_once("::/"))
         .map(|(_, path)| path.split('/').collect::<Vec<_>>());
     match path.as_deref() {
-        Some(["apis", api]) => Ok(((*api).to_owned(), None)),
-        Some(["apis", api, "stages", stage]) => Ok(((*api).to_owned(), Some((*stage).to_owned()))),
+        Some(["apis", api]) => Ok(Tagged::Api(api)),
+        Some(["apis", api, "stages", stage]) => Ok(Tagged::Stage(api, stage)),
+        Some(["domainnames", name]) => Ok(Tagged::Domain(name)),
         _ => Err(bad(format!("Invalid ARN: {arn}"))),
     }
 }

@@ -1,8 +1,11 @@
+mod parts;
 mod refusals;
 mod serving;
 mod settings;
 
 use super::super::tests_support::world;
+use serde_json::json;
+
 use super::*;
 
 const URI: &str = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:000000000000:function:f:live/invocations";

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::check::{Target, in_range, too_large};
 use super::functions::serialization;
-use super::{account, functions, invoke, policy, versions};
+use super::{account, event_config, functions, invoke, policy, versions};
 use crate::local::refusal::Refusal;
 use crate::local::{World, wire};
 
@@ -29,31 +29,37 @@ pub(super) enum Operation {
     DeleteAlias,
     DeleteFunction,
     DeleteFunctionConcurrency,
+    DeleteFunctionEventInvokeConfig,
     GetAccountSettings,
     GetAlias,
     GetFunction,
+    GetFunctionCodeSigningConfig,
     GetFunctionConcurrency,
     GetFunctionConfiguration,
+    GetFunctionEventInvokeConfig,
     GetPolicy,
     Invoke,
     ListAliases,
+    ListFunctionEventInvokeConfigs,
     ListFunctions,
     ListTags,
     ListVersionsByFunction,
     PublishVersion,
     PutFunctionConcurrency,
+    PutFunctionEventInvokeConfig,
     RemovePermission,
     TagResource,
     UntagResource,
     UpdateAlias,
     UpdateFunctionCode,
     UpdateFunctionConfiguration,
+    UpdateFunctionEventInvokeConfig,
 }
 
 use Operation as O;
 
 /// Methods and paths as AWS has them; `*` stands for an argument.
-const OPERATIONS: [(&str, &str, Operation); 25] = [
+const OPERATIONS: [(&str, &str, Operation); 31] = [
     ("POST", "2015-03-31/functions", O::CreateFunction),
     ("GET", "2015-03-31/functions", O::ListFunctions),
     ("GET", "2015-03-31/functions/*", O::GetFunction),
@@ -102,6 +108,36 @@ const OPERATIONS: [(&str, &str, Operation); 25] = [
         "GET",
         "2019-09-30/functions/*/concurrency",
         O::GetFunctionConcurrency,
+    ),
+    (
+        "PUT",
+        "2019-09-25/functions/*/event-invoke-config",
+        O::PutFunctionEventInvokeConfig,
+    ),
+    (
+        "POST",
+        "2019-09-25/functions/*/event-invoke-config",
+        O::UpdateFunctionEventInvokeConfig,
+    ),
+    (
+        "GET",
+        "2019-09-25/functions/*/event-invoke-config",
+        O::GetFunctionEventInvokeConfig,
+    ),
+    (
+        "DELETE",
+        "2019-09-25/functions/*/event-invoke-config",
+        O::DeleteFunctionEventInvokeConfig,
+    ),
+    (
+        "GET",
+        "2019-09-25/functions/*/event-invoke-config/list",
+        O::ListFunctionEventInvokeConfigs,
+    ),
+    (
+        "GET",
+        "2020-06-30/functions/*/code-signing-config",
+        O::GetFunctionCodeSigningConfig,
     ),
     ("GET", "2017-03-31/tags/*", O::ListTags),
     ("POST", "2017-03-31/tags/*", O::TagResource),
@@ -171,6 +207,11 @@ impl Call {
     }
 }
 
+/// The operation that a method and a path mean.
+pub(crate) fn operation(method: &str, path: &str) -> Option<String> {
+    Operation::of(method, path).map(|(operation, _)| format!("{operation:?}"))
+}
+
 pub(crate) fn router(world: Arc<World>) -> Router {
     let mut router = Router::new();
     for dated in [
@@ -178,7 +219,9 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         "/2016-08-19/{*rest}",
         "/2017-03-31/{*rest}",
         "/2017-10-31/{*rest}",
+        "/2019-09-25/{*rest}",
         "/2019-09-30/{*rest}",
+        "/2020-06-30/{*rest}",
     ] {
         router = router.route(dated, any(serve));
     }
@@ -227,25 +270,31 @@ async fn dispatch(
         O::DeleteAlias => versions::delete_alias(world, call),
         O::DeleteFunction => functions::delete(world, call),
         O::DeleteFunctionConcurrency => account::unreserve(world, call),
+        O::DeleteFunctionEventInvokeConfig => event_config::delete(world, call),
         O::GetAccountSettings => Ok(account::settings(world)),
         O::GetAlias => versions::get_alias(world, call),
         O::GetFunction => functions::get(world, call),
+        O::GetFunctionCodeSigningConfig => account::code_signing(world, call),
         O::GetFunctionConcurrency => account::reserved(world, call),
         O::GetFunctionConfiguration => functions::configuration(world, call),
+        O::GetFunctionEventInvokeConfig => event_config::get(world, call),
         O::GetPolicy => policy::get(world, call),
         O::Invoke => invoke::serve(world, call).await,
         O::ListAliases => versions::list_aliases(world, call),
+        O::ListFunctionEventInvokeConfigs => event_config::list(world, call),
         O::ListFunctions => functions::list(world, call),
         O::ListTags => account::tags(world, call),
         O::ListVersionsByFunction => versions::list_versions(world, call),
         O::PublishVersion => versions::publish_version(world, call),
         O::PutFunctionConcurrency => account::reserve(world, call),
+        O::PutFunctionEventInvokeConfig => event_config::put(world, call),
         O::RemovePermission => policy::remove(world, call).await,
         O::TagResource => account::tag(world, call),
         O::UntagResource => account::untag(world, call),
         O::UpdateAlias => versions::update_alias(world, call),
         O::UpdateFunctionCode => functions::update_code(world, call).await,
         O::UpdateFunctionConfiguration => functions::update_configuration(world, call),
+        O::UpdateFunctionEventInvokeConfig => event_config::update(world, call),
     }
 }
 

@@ -159,6 +159,7 @@ fn new_function(
         policies: BTreeMap::new(),
         tags,
         reserved: None,
+        event_configs: BTreeMap::new(),
     }
 }
 
@@ -326,6 +327,7 @@ fn delete_version(world: &World, function: &mut Function, number: &str) -> Resul
         return Err(missing_function(world, &function.name, Some(number)));
     }
     function.policies.remove(number);
+    function.event_configs.remove(number);
     Ok(())
 }
 

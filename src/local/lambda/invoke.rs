@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::Lambda;
 use super::account::CONCURRENCY;
 use super::api::{Call, code, empty};
-use super::check::{Target, arn, constraint, failure, missing_function, throttled, too_large};
+use super::check::{Target, arn, constraint, failure, throttled, too_large};
 use crate::local::World;
 use crate::local::ids;
 use crate::local::locked;
@@ -29,10 +29,8 @@ const SYNC_LIMIT: usize = 6_291_556;
 const ASYNC_LIMIT: usize = 1_048_576;
 /// Longer than any function may run.
 const PATIENCE: Duration = Duration::from_mins(20);
-/// Waits before the two retries of an asynchronous call that failed.
+/// Waits before the at most two retries of an asynchronous call that failed.
 const RETRIES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
-/// How long an asynchronous call may wait for a throttled function.
-const EVENT_AGE: Duration = Duration::from_hours(6);
 
 /// What a function answered.
 #[derive(Debug, Clone)]
@@ -343,19 +341,17 @@ async fn answer(
     reason = "the queue works after its caller was answered"
 )]
 fn enqueue(world: &Arc<World>, target: Target, work: Work) -> Result<(), Refusal> {
-    world
-        .lambda
-        .lock()
-        .functions
-        .get(&target.name)
-        .ok_or_else(|| missing_function(world, &target.name, target.qualifier()))?
-        .version(world, target.qualifier())?;
+    let state = world.lambda.lock();
+    let function = state.look(world, &target)?;
+    function.version(world, target.qualifier())?;
+    let (attempts, age) = function.patience(target.qualifier());
+    drop(state);
     // Weak, or an event that waits for its retry would keep a stopped cloud alive.
     let cloud = Arc::downgrade(world);
     let clock = world.clock.clone();
     let _detached: JoinHandle<()> = tokio::spawn(async move {
-        let end = clock.now() + EVENT_AGE;
-        let mut retries = RETRIES.into_iter();
+        let end = clock.now() + age;
+        let mut retries = RETRIES.into_iter().take(attempts);
         while clock.now() < end {
             let Some(world) = cloud.upgrade() else { return };
             let wait = match attempt(&world, &target, &work).await {

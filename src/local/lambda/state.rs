@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::check::{arn, conflict, missing_function};
+use super::event_config::EventConfig;
 use super::policy::Policy;
 use crate::local::World;
 use crate::local::ids;
@@ -32,6 +33,9 @@ pub(super) struct Function {
     pub(super) policies: BTreeMap<String, Policy>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) reserved: Option<u64>,
+    /// By qualifier, `$LATEST` included.
+    #[serde(default)]
+    pub(super) event_configs: BTreeMap<String, EventConfig>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

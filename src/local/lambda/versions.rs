@@ -255,6 +255,7 @@ pub(super) fn delete_alias(world: &World, call: &Call) -> Result<Response, Refus
         if let Some(function) = state.functions.get_mut(&target.name) {
             function.aliases.remove(name);
             function.policies.remove(name);
+            function.event_configs.remove(name);
         }
         Ok(())
     })?;

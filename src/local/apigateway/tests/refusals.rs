@@ -118,8 +118,8 @@ async fn what_is_not_there_is_404() {
         );
         assert!(message.starts_with(text), "{message}");
     }
-    let (status, ..) = refused(&world, "GET", "/v2/domainnames", Value::Null).await;
-    assert_eq!(status, 400);
+    let (status, code, _) = refused(&world, "GET", "/v2/vpclinks", Value::Null).await;
+    assert_eq!((status, code.as_str()), (404, "UnknownOperationException"));
 }
 
 #[tokio::test]

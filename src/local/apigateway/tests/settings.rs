@@ -203,6 +203,8 @@ async fn an_authorizer_leaves_a_route_only_with_none_beside_it() {
     let api = api(&world).await;
     let body = json!({"name": "a", "authorizerType": "REQUEST", "authorizerUri": URI, "authorizerCredentialsArn": "arn:aws:iam::0:role/r"});
     let authorizer = create(&world, &format!("{api}/authorizers"), body, "authorizerId").await;
+    let model = json!({"name": "M", "schema": "{}"});
+    post(&world, &format!("{api}/models"), model).await;
     let body = json!({"routeKey": "$connect", "authorizationType": "CUSTOM", "authorizerId": authorizer,
         "operationName": "o", "authorizationScopes": ["s"], "requestModels": {"$default": "M"},
         "requestParameters": {"route.request.querystring.x": {"required": true}}});

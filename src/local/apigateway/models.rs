@@ -1,0 +1,110 @@
+//! Models: schemas of messages. They are kept and named by routes; no message is checked against them.
+
+use serde_json::{Value, json};
+
+use super::members::{self, Is, Member, Patch};
+use super::{Api, bad, conflict, text, unknown, within};
+use crate::local::refusal::Refusal;
+use crate::local::wire::{self, Object, Reply};
+
+const MEMBERS: &[Member] = &[
+    ("name", Is::Text(1, 128)),
+    ("contentType", Is::Text(1, 256)),
+    ("description", Is::Text(0, 1024)),
+    ("schema", Is::Text(0, 32_768)),
+];
+
+const PER_API: usize = 300;
+
+pub(super) fn create(api: &mut Api, body: &Object) -> Result<Reply, Refusal> {
+    let mut about = members::take_with(body, MEMBERS, &["name", "schema"])?;
+    within(api.models.len(), PER_API, "Models")?;
+    about
+        .entry("contentType")
+        .or_insert_with(|| "application/json".into());
+    about.retain(|_, value| value.as_str() != Some(""));
+    check(api, "", &about)?;
+    let id = wire::short_id(6);
+    about.insert("modelId".to_owned(), id.clone().into());
+    api.models.insert(id, about.clone());
+    Ok(Reply::new(201, about))
+}
+
+pub(super) fn update(api: &mut Api, id: &str, body: &Object) -> Result<Reply, Refusal> {
+    let patch = members::take(body, MEMBERS)?;
+    let mut about = find(api, id)?.clone();
+    members::merge(&mut about, patch, &[("description", Patch::Clear)]);
+    check(api, id, &about)?;
+    api.models.insert(id.to_owned(), about.clone());
+    Ok(Reply::ok(about))
+}
+
+pub(super) fn delete(api: &mut Api, id: &str) -> Result<Reply, Refusal> {
+    let name = text(find(api, id)?, "name");
+    let named = |object: &Object, member: &str| {
+        let models = object.get(member).and_then(Value::as_object);
+        models.is_some_and(|models| models.values().any(|model| model == name))
+    };
+    let user = api.routes.values().find(|route| {
+        named(&route.about, "requestModels")
+            || route.responses.values().any(|r| named(r, "responseModels"))
+    });
+    if let Some(route) = user {
+        return Err(conflict(format!(
+            "Cannot delete model '{name}', is referenced in route: {}",
+            text(&route.about, "routeKey")
+        )));
+    }
+    api.models.remove(id);
+    Ok(Reply::empty(204))
+}
+
+/// A mapping template to begin with: one line for each member that the schema names.
+pub(super) fn template(api: &Api, id: &str) -> Result<Reply, Refusal> {
+    let schema: Value = serde_json::from_str(text(find(api, id)?, "schema")).unwrap_or_default();
+    let members = schema["properties"].as_object();
+    let lines = members
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| format!("  \"{name}\" : $input.json('$.{name}')"));
+    let lines = lines.collect::<Vec<_>>().join(",\n");
+    let value = format!("#set($inputRoot = $input.path('$'))\n{{\n{lines}\n}}");
+    Ok(Reply::ok(json!({ "value": value })))
+}
+
+/// Refuses names of models that the API does not have.
+pub(super) fn exist(api: &Api, models: Option<&Value>) -> Result<(), Refusal> {
+    let named = models.and_then(Value::as_object);
+    for name in named.into_iter().flatten().filter_map(|(_, m)| m.as_str()) {
+        if !api.models.values().any(|model| text(model, "name") == name) {
+            return Err(bad(format!("Invalid model name specified: {name}")));
+        }
+    }
+    Ok(())
+}
+
+fn find<'a>(api: &'a Api, id: &str) -> Result<&'a Object, Refusal> {
+    api.models.get(id).ok_or_else(|| unknown("Model", id))
+}
+
+fn check(api: &Api, id: &str, about: &Object) -> Result<(), Refusal> {
+    let name = text(about, "name");
+    if !name.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return Err(bad(format!("Model name must be alphanumeric: {name}")));
+    }
+    let mut others = api.models.iter().filter(|(other, _)| *other != id);
+    if others.any(|(_, model)| text(model, "name") == name) {
+        return Err(conflict(format!(
+            "Model with name {name} already exists for this API"
+        )));
+    }
+    let schema = text(about, "schema");
+    if text(about, "contentType").contains("json")
+        && serde_json::from_str::<serde::de::IgnoredAny>(schema).is_err()
+    {
+        return Err(bad(
+            "Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified. Unparseable JSON]",
+        ));
+    }
+    Ok(())
+}
