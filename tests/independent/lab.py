@@ -241,6 +241,23 @@ def example(name, url=None, zip_file=None):
         yield Folder(path, url, zip_file)
 
 
+@contextlib.contextmanager
+def dev(zip_file, *flags):
+    """`msgai dev` on an example's `dev` environment; gives its endpoint and its folder. What it prints is in dev.log."""
+    log = LAB / "logs/dev.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
+    with example("messageai", zip_file=zip_file) as folder:
+        command = [MSGAI, "dev", "-e", "dev", "--port", "0", *flags]
+        with process(command, log, cwd=folder.path, env=folder.env) as running:
+            end = time.monotonic() + 60
+            while "ready in" not in log.read_text():
+                check(running.poll() is None and time.monotonic() < end, f"dev does not serve:\n{log.read_text()}")
+                time.sleep(0.1)
+            endpoint = (folder.path / ".msgai/local/endpoint").read_text().split()[0]
+            yield endpoint, folder
+
+
 # Scripts -----------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import lab
@@ -18,23 +17,6 @@ import with_boto3
 from lab import check, say
 
 HERE = Path(__file__).resolve().parent
-
-
-@contextlib.contextmanager
-def dev(zip_file):
-    """`msgai dev` on an example's `dev` environment; gives its endpoint and its folder."""
-    log = lab.LAB / "logs/dev.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text("")
-    with lab.example("messageai", zip_file=zip_file) as folder:
-        command = [lab.MSGAI, "dev", "-e", "dev", "--port", "0"]
-        with lab.process(command, log, cwd=folder.path, env=folder.env) as running:
-            end = time.monotonic() + 60
-            while "ready in" not in log.read_text():
-                check(running.poll() is None and time.monotonic() < end, f"dev does not serve:\n{log.read_text()}")
-                time.sleep(0.1)
-            endpoint = (folder.path / ".msgai/local/endpoint").read_text().split()[0]
-            yield endpoint, folder
 
 
 def aws(endpoint, *words, text=False):
@@ -112,7 +94,7 @@ def with_javascript(endpoint, zip_file):
 
 def main():
     zip_file = Path(sys.argv[1]).resolve()
-    with dev(zip_file) as (endpoint, folder):
+    with lab.dev(zip_file) as (endpoint, folder):
         say(f"the local cloud at {endpoint}")
         with_boto3.everything(endpoint, zip_file)
         say("  boto3: six services read and written")
