@@ -27,11 +27,15 @@ use super::sts::Session;
 use super::tls::{self, Door};
 use super::wire::{self, Protocol, Reply};
 use super::{
-    Happening, World, apigateway, connections, dynamodb, iam, lambda, logs, sts, tagging, websocket,
+    Happening, World, apigateway, connections, dynamodb, iam, ids, lambda, logs, sts, tagging,
+    websocket,
 };
 
 /// A 50 MB zip is 67 MB in base64.
 const BODY_LIMIT: usize = 70 * 1024 * 1024;
+
+/// What SDKs hand on of the function call that they run in.
+pub(super) const TRACE: &str = "x-amzn-trace-id";
 
 struct Edge {
     world: Arc<World>,
@@ -104,6 +108,7 @@ pub(super) async fn forward(router: &Router, request: Request) -> Response {
 async fn control(edge: &Edge, service: Service, request: Request) -> Response {
     let started = Instant::now();
     let request_id = wire::request_id();
+    let made_by = ids::traced(text(request.headers(), TRACE));
     let call = Call::read(service, request).await;
     let (operation, mut response) = match call {
         Ok((call, body)) => {
@@ -123,6 +128,7 @@ async fn control(edge: &Edge, service: Service, request: Request) -> Response {
         operation,
         status: response.status().as_u16(),
         took: started.elapsed(),
+        request_id: made_by,
     });
     response
 }

@@ -18,6 +18,37 @@ pub(crate) fn uuid() -> String {
     )
 }
 
+/// The trace of a function call. SDKs send it on with every call that the function makes, so it is made of the
+/// request id and names it ([`traced`]).
+pub(crate) fn trace(request_id: &str) -> String {
+    let hex: String = request_id.chars().filter(|c| *c != '-').collect();
+    match (hex.get(..8), hex.get(8..)) {
+        (Some(time), Some(rest)) => format!("Root=1-{time}-{rest};Sampled=0"),
+        _ => String::new(),
+    }
+}
+
+/// The request id that a trace was made of.
+pub(crate) fn traced(trace: &str) -> Option<String> {
+    let root = trace
+        .split(';')
+        .find_map(|p| p.trim().strip_prefix("Root=1-"))?;
+    let (time, rest) = root.split_once('-')?;
+    let hex = format!("{time}{rest}");
+    if time.len() != 8 || hex.len() != 32 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let part = |from: usize, to: usize| &hex[from..to];
+    Some(format!(
+        "{}-{}-{}-{}-{}",
+        part(0, 8),
+        part(8, 12),
+        part(12, 16),
+        part(16, 20),
+        part(20, 32)
+    ))
+}
+
 /// A connection id such as `TXzPWdnOjoECGjA=`: URL-safe base64 of eleven bytes, so it always ends in `=`.
 pub(crate) fn connection_id() -> String {
     URL_SAFE.encode(bytes::<11>())
@@ -88,6 +119,30 @@ mod tests {
         assert_eq!(iso(millis), "2024-02-19T07:11:42.123Z");
         assert_eq!(last_modified(millis), "2024-02-19T07:11:42.123+0000");
         assert_eq!(date(millis), "2024/02/19");
+    }
+
+    #[test]
+    fn a_trace_names_the_call_it_was_made_for() {
+        let id = uuid();
+        let trace = trace(&id);
+        assert_eq!(
+            trace.len(),
+            "Root=1-58406520-a006649127e371903a2de979;Sampled=0".len()
+        );
+        assert_eq!(traced(&trace), Some(id.clone()));
+        // As an SDK or a library for tracing may hand it on.
+        assert_eq!(
+            traced(&format!("Parent=53995c3f42cd8ad8; {trace}")),
+            Some(id)
+        );
+        for other in [
+            "",
+            "Root=1-58406520",
+            "Root=1-5840652é-a006649127e371903a2de97",
+            "Self=1-0-0",
+        ] {
+            assert_eq!(traced(other), None, "{other}");
+        }
     }
 
     #[test]

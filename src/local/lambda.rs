@@ -25,7 +25,7 @@ use std::time::Duration;
 pub(crate) use api::{operation, router};
 #[cfg(test)]
 pub(crate) use invoke::Here;
-pub(crate) use invoke::TIMED_OUT;
+pub(crate) use invoke::{Answer, TIMED_OUT};
 pub(crate) use policy::glob;
 use state::State;
 

@@ -180,6 +180,8 @@ pub enum Happening {
         operation: String,
         status: u16,
         took: Duration,
+        /// The function call that made it, when its trace tells.
+        request_id: Option<String>,
     },
     Connected {
         connection_id: String,
@@ -193,6 +195,8 @@ pub enum Happening {
         /// `None` when the function gave no usable answer.
         status: Option<u16>,
         took: Duration,
+        /// The function call, as the function's log names it.
+        request_id: String,
         /// How long a new environment took to start, when the call needed one.
         init: Option<Duration>,
         /// Why there is no usable answer.
@@ -209,7 +213,12 @@ pub enum Happening {
         reason: String,
     },
     /// A line that a function wrote.
-    Log { function: String, line: String },
+    Log {
+        function: String,
+        /// The call during which it was written.
+        request_id: String,
+        line: String,
+    },
     /// IAM denied a call of a role's session, or would have, where denials are let through.
     Denied {
         /// The session's ARN: `arn:aws:sts::…:assumed-role/ROLE/FUNCTION`.
@@ -233,6 +242,7 @@ impl fmt::Display for Happening {
                 operation,
                 status,
                 took,
+                ..
             } => {
                 write!(
                     f,
@@ -254,6 +264,7 @@ impl fmt::Display for Happening {
                 took,
                 init,
                 error,
+                ..
             } => {
                 let status = status.map_or_else(|| "failed".to_owned(), |s| s.to_string());
                 let ms = took.as_secs_f64() * 1000.0;
@@ -279,7 +290,7 @@ impl fmt::Display for Happening {
             } => {
                 write!(f, "gone        {connection_id} {code} {reason}")
             }
-            Self::Log { function, line } => write!(f, "log         {function} {line}"),
+            Self::Log { function, line, .. } => write!(f, "log         {function} {line}"),
             Self::Denied {
                 principal,
                 action,

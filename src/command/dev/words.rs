@@ -106,6 +106,7 @@ fn of_happening(happening: &Happening) -> Value {
             operation,
             status,
             took,
+            ..
         } => json!({
             "type": "call", "service": service, "operation": operation, "status": status,
             "milliseconds": ms(took),
@@ -120,11 +121,13 @@ fn of_happening(happening: &Happening) -> Value {
             function,
             status,
             took,
+            request_id,
             init,
             error,
         } => json!({
             "type": "event", "connection": connection_id, "route": route_key,
             "function": function, "status": status, "milliseconds": ms(took),
+            "request": request_id, "cold": init.is_some(),
             "initMilliseconds": init.as_ref().map(ms), "error": error,
         }),
         Happening::Refused {
@@ -138,9 +141,13 @@ fn of_happening(happening: &Happening) -> Value {
         } => json!({
             "type": "disconnected", "connection": connection_id, "code": code, "reason": reason,
         }),
-        Happening::Log { function, line } => {
-            json!({ "type": "log", "function": function, "line": line })
-        }
+        Happening::Log {
+            function,
+            request_id,
+            line,
+        } => json!({
+            "type": "log", "function": function, "request": request_id, "line": line,
+        }),
         Happening::Denied {
             principal,
             action,

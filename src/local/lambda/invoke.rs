@@ -113,15 +113,18 @@ impl Slot {
 impl Lambda {
     /// Calls a function and waits at most `limit` for it; the function runs on when the wait is over.
     ///
-    /// `function` is a name or an ARN, with a qualifier or without.
+    /// `function` is a name or an ARN, with a qualifier or without; `request_id` is a new uuid.
     pub(crate) async fn invoke(
         world: &Arc<World>,
         function: &str,
+        request_id: &str,
         payload: Vec<u8>,
         limit: Duration,
     ) -> Result<Answer, Refusal> {
         let target = Target::parse(world, function, None)?;
-        let begun = begin(world, &target, Work::new(payload))?;
+        let mut work = Work::new(payload);
+        request_id.clone_into(&mut work.request_id);
+        let begun = begin(world, &target, work)?;
         let running = run(world, begun);
         tokio::select! {
             biased;

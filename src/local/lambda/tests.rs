@@ -843,7 +843,7 @@ async fn the_callers_patience_ends_before_the_function_does() {
         .await;
     let limit = Duration::from_secs(1);
     let (answer, ()) = tokio::join!(
-        super::Lambda::invoke(&cloud.world, "f", b"{}".to_vec(), limit),
+        super::Lambda::invoke(&cloud.world, "f", "id", b"{}".to_vec(), limit),
         async {
             assert_eq!(told.recv().await, Some("begun"));
             cloud.turn(1);

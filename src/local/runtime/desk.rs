@@ -88,7 +88,7 @@ async fn next(State(desk): State<Arc<Desk>>) -> Response {
         return StatusCode::GONE.into_response();
     };
     *locked(&desk.current) = Some(work.request_id.clone());
-    let trace = format!("Root=1-{}-{};Sampled=0", ids::hex(8), ids::hex(24));
+    let trace = ids::trace(&work.request_id);
     let mut response = Response::builder()
         .header("Content-Type", "application/json")
         .header("Lambda-Runtime-Aws-Request-Id", work.request_id)

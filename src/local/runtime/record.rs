@@ -32,6 +32,8 @@ pub(super) struct Record {
     format: Format,
     pub(super) stream: String,
     tail: Mutex<String>,
+    /// The call that is served, or was last.
+    request_id: Mutex<String>,
 }
 
 /// The end of one call.
@@ -65,6 +67,7 @@ impl Record {
             format: spec.format.clone(),
             stream,
             tail: Mutex::default(),
+            request_id: Mutex::default(),
         }
     }
 
@@ -78,6 +81,7 @@ impl Record {
         if let Some(world) = self.world.upgrade() {
             world.tell(Happening::Log {
                 function: self.function.clone(),
+                request_id: locked(&self.request_id).clone(),
                 line: line.to_owned(),
             });
         }
@@ -115,6 +119,7 @@ impl Record {
     }
 
     pub(super) fn start(&self, request_id: &str, arn: &str) {
+        request_id.clone_into(&mut locked(&self.request_id));
         let version = &self.version;
         if self.format.json {
             let record = json!({ "requestId": request_id, "functionArn": arn, "version": version });

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::integration::{Called, Errand, LONGEST, call};
-use crate::local::World;
+use super::integration::{Call, Called, Errand, LONGEST};
 use crate::local::apigateway::{Served, ServedAuthorizer};
 use crate::local::events::{Asked, Caller, Moment};
 use crate::local::lambda::glob;
 use crate::local::selection::CONNECT;
+use crate::local::{World, ids};
 
 const ANSWER_LIMIT: usize = 8 * 1024;
 
@@ -45,9 +45,14 @@ pub(super) async fn authorize(
     let source = errand.arn(world, &format!("authorizers/{}", authorizer.authorizer_id));
     let event = caller.authorize(moment, asked, &served.variables, &method);
     let begun = Instant::now();
-    let uri = errand.uri(&authorizer.uri);
-    let (reply, _) = call(world, &uri, &source, &event, LONGEST).await;
-    let answer = match reply {
+    let call = Call {
+        uri: &errand.uri(&authorizer.uri),
+        source: &source,
+        request_id: &ids::uuid(),
+        limit: LONGEST,
+    };
+    let (called, _) = call.run(world, &event).await;
+    let answer = match called {
         Called::Answered(answer) => answer,
         other if other.error().as_deref() == Some("Unauthorized") => {
             return Err(Barred::Unauthorized);

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::access_log::error_message;
 use crate::local::apigateway::{Served, ServedRoute};
-use crate::local::lambda::{Lambda, TIMED_OUT};
-use crate::local::{ACCOUNT, Happening, World};
+use crate::local::lambda::{Answer, Lambda, TIMED_OUT};
+use crate::local::{ACCOUNT, Happening, World, ids};
 
 /// However long a route or its function may take, the gateway waits no longer.
 pub(super) const LONGEST: Duration = Duration::from_secs(29);
@@ -64,12 +64,19 @@ impl Errand<'_> {
         event: &Value,
     ) -> (Called, Duration) {
         let begun = Instant::now();
+        let request_id = ids::uuid();
         let (called, init) = match route.integration_type.as_str() {
             "MOCK" => (Called::Answered(json!({ "statusCode": 200 })), None),
             "AWS_PROXY" => {
                 let source = self.arn(world, &format!("{}/{}", self.served.stage, self.route_key));
                 let limit = Duration::from_millis(route.timeout_ms).min(LONGEST);
-                call(world, &self.uri(&route.uri), &source, event, limit).await
+                let call = Call {
+                    uri: &self.uri(&route.uri),
+                    source: &source,
+                    request_id: &request_id,
+                    limit,
+                };
+                call.run(world, event).await
             }
             other => {
                 let why = format!("integration type {other} is not run locally");
@@ -83,6 +90,7 @@ impl Errand<'_> {
             function: function_name(&self.uri(&route.uri)).to_owned(),
             status: called.status(),
             took,
+            request_id,
             init,
             error: called.error(),
         });
@@ -116,36 +124,47 @@ fn fill(uri: &str, variables: &BTreeMap<String, String>) -> String {
     out + rest
 }
 
-/// Calls the function that `uri` names on behalf of `source`, if its policy lets API Gateway do so; also gives how
-/// long a new environment took to start, when there had to be one.
-pub(super) async fn call(
-    world: &Arc<World>,
-    uri: &str,
-    source: &str,
-    event: &Value,
-    limit: Duration,
-) -> (Called, Option<Duration>) {
-    let unreachable = |why: &str| (Called::Unreachable(why.to_owned()), None);
-    let Some(function) = function_arn(uri) else {
-        return unreachable("Invalid integration URI");
-    };
-    if !world.lambda.allows(function, source, ACCOUNT) {
-        return unreachable("Invalid permissions on Lambda function");
+/// One call of the function that `uri` names, on behalf of `source`.
+pub(super) struct Call<'a> {
+    pub(super) uri: &'a str,
+    pub(super) source: &'a str,
+    /// A new one; the function's log names it.
+    pub(super) request_id: &'a str,
+    pub(super) limit: Duration,
+}
+
+impl Call<'_> {
+    /// Calls it if its policy lets API Gateway do so; also gives how long the function took to start, if it had to.
+    pub(super) async fn run(
+        &self,
+        world: &Arc<World>,
+        event: &Value,
+    ) -> (Called, Option<Duration>) {
+        let Some(function) = function_arn(self.uri) else {
+            let why = "Invalid integration URI".to_owned();
+            return (Called::Unreachable(why), None);
+        };
+        if !world.lambda.allows(function, self.source, ACCOUNT) {
+            let why = "Invalid permissions on Lambda function".to_owned();
+            return (Called::Unreachable(why), None);
+        }
+        let payload = event.to_string().into_bytes();
+        match Lambda::invoke(world, function, self.request_id, payload, self.limit).await {
+            Ok(answer) => (read(&answer), answer.init),
+            Err(refusal) if refusal.code == TIMED_OUT => (Called::TimedOut, None),
+            Err(refusal) => (Called::Unreachable(refusal.message), None),
+        }
     }
-    let payload = event.to_string().into_bytes();
-    let answer = Lambda::invoke(world, function, payload, limit).await;
-    let init = answer.as_ref().ok().and_then(|answer| answer.init);
-    let called = match answer {
-        Ok(answer) if answer.timed_out => Called::TimedOut,
-        Ok(answer) if answer.error.is_some() => Called::Failed(answer.payload),
-        Ok(answer) => match serde_json::from_slice(&answer.payload) {
-            Ok(value) => Called::Answered(value),
-            Err(_) => Called::Answered(Value::Null),
-        },
-        Err(refusal) if refusal.code == TIMED_OUT => Called::TimedOut,
-        Err(refusal) => Called::Unreachable(refusal.message),
-    };
-    (called, init)
+}
+
+fn read(answer: &Answer) -> Called {
+    if answer.timed_out {
+        return Called::TimedOut;
+    }
+    if answer.error.is_some() {
+        return Called::Failed(answer.payload.clone());
+    }
+    Called::Answered(serde_json::from_slice(&answer.payload).unwrap_or(Value::Null))
 }
 
 /// The function's ARN in `arn:aws:apigateway:…:lambda:path/2015-03-31/functions/{arn}/invocations`.
