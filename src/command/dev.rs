@@ -1,5 +1,6 @@
 //! `dev`: the whole stack on this machine. A local cloud, the ordinary deploy aimed at it, and again on every change.
 
+mod page;
 pub(super) mod words;
 
 use std::path::{Path, PathBuf};
@@ -45,6 +46,7 @@ pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error
     let stop = signals();
     let session = Session::at(context, loaded, Some(local), true).await?;
     let facts = deploy(context, args, &session, &stop).await?;
+    cloud.suggest(&session);
     if context.can_draw {
         // Apart from the progress above it.
         context.say("");
@@ -53,7 +55,9 @@ pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error
     let took = begun.elapsed().as_secs_f64();
     if context.global.json {
         let endpoint = session.local.as_ref().map(Local::endpoint);
-        let ready = json!({ "type": "ready", "endpoint": endpoint, "seconds": took });
+        let console = page::address(&session);
+        let ready =
+            json!({ "type": "ready", "endpoint": endpoint, "console": console, "seconds": took });
         context.say_json(ready);
     } else {
         context.say(&format!("ready in {took:.1} s"));
@@ -120,6 +124,12 @@ struct Serving {
 }
 
 impl Serving {
+    /// Lets the console offer what this stack understands.
+    fn suggest(&self, session: &Session) {
+        let stack = &session.loaded.stack;
+        self.cloud.suggest(page::suggestions(stack));
+    }
+
     fn watch(&self) -> broadcast::Receiver<Happening> {
         self.cloud.watch()
     }

@@ -215,7 +215,7 @@ fn built_in(stack: &Stack) -> String {
 }
 
 /// The field of a message that selects its route, and its value for the shipped handler that sends.
-fn way_to_send(stack: &Stack) -> Option<(&str, &str)> {
+pub(super) fn way_to_send(stack: &Stack) -> Option<(&str, &str)> {
     let select = stack.api.select.as_deref();
     let select = select.unwrap_or("$request.body.action");
     let field = select.strip_prefix("$request.body.")?;

@@ -14,8 +14,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use serde_json::{Map, json};
 
+use super::console::{Detail, From, Text};
+use super::edge::TRACE;
 use super::refusal::Refusal;
-use super::service::Credential;
+use super::service::{Credential, text};
 use super::sts::Untaken;
 use super::websocket::{Address, Connection, Unsent, apis_with_stage, served};
 use super::{World, iam, ids, sts, wire};
@@ -55,9 +57,13 @@ async fn answer(world: &World, parts: &Parts, body: Body) -> Result<Response, Re
     if !world.sockets.admits_callback(world) {
         return Err(Refusal::new(429, "LimitExceededException", "Rate exceeded"));
     }
-    let connection = find(world, address.api_id.as_deref(), stage, id)?;
+    let connection = find(world, address.api_id.as_deref(), stage, id)
+        .inspect_err(|refusal| missed(world, parts, id, refusal))?;
     match parts.method {
-        Method::POST => post(&connection, body).await,
+        Method::POST => {
+            let call = ids::traced(text(&parts.headers, TRACE));
+            post(world, &connection, body, call.as_deref()).await
+        }
         Method::GET => Ok(show(&connection)),
         Method::DELETE => {
             connection.delete();
@@ -154,24 +160,48 @@ fn find(
     connection.ok_or_else(gone)
 }
 
+/// Shows a post to a connection that is not there.
+fn missed(world: &World, parts: &Parts, id: &str, refusal: &Refusal) {
+    world.show(|| Detail::Missed {
+        connection_id: id,
+        method: parts.method.as_str(),
+        request_id: ids::traced(text(&parts.headers, TRACE)),
+        status: refusal.status,
+    });
+}
+
 fn gone() -> Refusal {
     Refusal::new(410, "GoneException", "Gone")
 }
 
-async fn post(connection: &Connection, body: Body) -> Result<Response, Refusal> {
+async fn post(
+    world: &World,
+    connection: &Connection,
+    body: Body,
+    call: Option<&str>,
+) -> Result<Response, Refusal> {
     let Ok(data) = to_bytes(body, MESSAGE_LIMIT).await else {
         let text = "Payload Too Large";
         return Err(Refusal::new(413, "PayloadTooLargeException", text));
     };
     // Always a text frame, whatever the bytes.
-    match connection.post(String::from_utf8_lossy(&data).into_owned()) {
+    let text = String::from_utf8_lossy(&data);
+    let posted = match connection.post(text.clone().into_owned()) {
         Ok(()) => Ok(StatusCode::OK.into_response()),
         Err(Unsent::Gone) => Err(gone()),
         Err(Unsent::Slow) => {
             let text = "The client reads too slowly";
             Err(Refusal::new(429, "LimitExceededException", text))
         }
-    }
+    };
+    world.show(|| Detail::Frame {
+        connection_id: &connection.caller.connection_id,
+        from: From::Post,
+        request_id: call,
+        status: posted.as_ref().err().map(|refusal| refusal.status),
+        body: Text::of(&text),
+    });
+    posted
 }
 
 fn show(connection: &Connection) -> Response {

@@ -27,8 +27,8 @@ use super::sts::Session;
 use super::tls::{self, Door};
 use super::wire::{self, Protocol, Reply};
 use super::{
-    Happening, World, apigateway, connections, dynamodb, iam, ids, lambda, logs, sts, tagging,
-    websocket,
+    Happening, World, apigateway, connections, console, dynamodb, iam, ids, lambda, logs, sts,
+    tagging, websocket,
 };
 
 /// A 50 MB zip is 67 MB in base64.
@@ -41,6 +41,7 @@ struct Edge {
     world: Arc<World>,
     lambda: Router,
     data: Router,
+    console: Router,
     pace: Pace,
 }
 
@@ -71,6 +72,7 @@ pub(super) fn router(world: Arc<World>) -> Router {
     let edge = Edge {
         lambda: lambda::router(Arc::clone(&world)),
         data,
+        console: console::router(Arc::clone(&world)),
         pace: Pace::default(),
         world,
     };
@@ -90,6 +92,9 @@ async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> Response {
         // A page on the internet may aim a name of its own at 127.0.0.1; its Host header gives it away.
         let text = format!("host {host:?} is not this machine: use 127.0.0.1 or localhost\n");
         return (StatusCode::FORBIDDEN, text).into_response();
+    }
+    if console::is_meant(&host, &request) {
+        return forward(&edge.console, request).await;
     }
     match Service::of(&host, &request) {
         Some(service) => control(&edge, service, request).await,

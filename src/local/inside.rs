@@ -11,6 +11,7 @@ use axum::response::Response;
 use tokio::sync::broadcast;
 
 use super::apigateway::account;
+use super::console::Suggestions;
 use super::{Happening, Options, World, edge};
 
 /// Answers, and does nothing by itself.
@@ -45,6 +46,11 @@ impl Inside {
     /// Brings to disk what is not there yet, for a cloud that is opened on the same folder later.
     pub fn save(&self) -> io::Result<()> {
         self.world.logs.flush(&self.world.store)
+    }
+
+    /// As [`super::LocalCloud::suggest`].
+    pub fn suggest(&self, suggestions: Suggestions) {
+        self.world.console.suggest(suggestions);
     }
 
     /// As [`super::LocalCloud::watch`].

@@ -12,6 +12,7 @@ mod functions;
 mod invoke;
 mod policy;
 mod settings;
+mod shown;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 pub(crate) mod apigateway;
 pub mod clock;
 pub(crate) mod connections;
+pub mod console;
 pub(crate) mod dynamodb;
 mod edge;
 mod events;
@@ -39,12 +40,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
 use apigateway::ApiGateway;
 use clock::Clock;
+use console::{Console, Detail, Journal, Suggestions};
 use dynamodb::Dynamo;
 use iam::Iam;
 use lambda::Lambda;
@@ -172,13 +175,15 @@ impl Realism {
 }
 
 /// What just happened, for whoever watches (`dev`'s lines, tests).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
 pub enum Happening {
     /// One AWS API call was answered.
     Call {
         service: &'static str,
         operation: String,
         status: u16,
+        #[serde(serialize_with = "millis")]
         took: Duration,
         /// The function call that made it, when its trace tells.
         request_id: Option<String>,
@@ -194,10 +199,12 @@ pub enum Happening {
         function: String,
         /// `None` when the function gave no usable answer.
         status: Option<u16>,
+        #[serde(serialize_with = "millis")]
         took: Duration,
         /// The function call, as the function's log names it.
         request_id: String,
         /// How long a new environment took to start, when the call needed one.
+        #[serde(serialize_with = "init_millis")]
         init: Option<Duration>,
         /// Why there is no usable answer.
         error: Option<String>,
@@ -231,7 +238,19 @@ pub enum Happening {
         statement: String,
     },
     /// What a person should know about how this cloud runs their code.
-    Note(String),
+    Note { text: String },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn millis<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(time.as_secs_f64() * 1000.0)
+}
+
+fn init_millis<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => millis(time, to),
+        None => to.serialize_none(),
+    }
 }
 
 impl fmt::Display for Happening {
@@ -301,7 +320,7 @@ impl fmt::Display for Happening {
                 let who = principal.rsplit('/').next().unwrap_or_default();
                 write!(f, "denied      {who} {action} on {resource}: {why}")
             }
-            Self::Note(text) => write!(f, "note        {text}"),
+            Self::Note { text } => write!(f, "note        {text}"),
         }
     }
 }
@@ -321,6 +340,8 @@ pub(crate) struct World {
     pub(crate) tls: OnceLock<tls::Tls>,
     pub(crate) store: Store,
     pub(crate) happenings: broadcast::Sender<Happening>,
+    pub(crate) journal: Journal,
+    pub(crate) console: Console,
     pub(crate) apigateway: ApiGateway,
     pub(crate) iam: Iam,
     pub(crate) logs: Logs,
@@ -337,6 +358,8 @@ impl World {
             address: OnceLock::new(),
             tls: OnceLock::new(),
             happenings: broadcast::Sender::new(HAPPENINGS),
+            journal: Journal::default(),
+            console: Console::default(),
             apigateway: ApiGateway::open(&store)?,
             iam: Iam::open(&store)?,
             logs: Logs::open(&store)?,
@@ -357,13 +380,22 @@ impl World {
     fn close(&self) {
         self.lambda.close();
         self.sockets.close_all();
+        self.journal.close();
         // There is nobody left to tell.
         self.logs.flush(&self.store).ok();
     }
 
     pub(crate) fn tell(&self, happening: Happening) {
+        self.journal.note(&self.clock, &happening);
         // Nobody watching is the usual case.
         drop(self.happenings.send(happening));
+    }
+
+    /// Shows in the console what nobody else hears of; while no page is open it is not even put together.
+    pub(crate) fn show<'a>(&self, detail: impl FnOnce() -> Detail<'a>) {
+        if self.journal.watched() {
+            self.journal.note(&self.clock, &detail());
+        }
     }
 }
 
@@ -427,6 +459,11 @@ impl LocalCloud {
     /// for each account and Region; a laptop has no administrator.
     pub fn grant_api_logs(&self) -> io::Result<()> {
         apigateway::account::grant(&self.world).map_err(|refusal| io::Error::other(refusal.message))
+    }
+
+    /// What the console offers to be sent.
+    pub fn suggest(&self, suggestions: Suggestions) {
+        self.world.console.suggest(suggestions);
     }
 
     /// What happens from now on; a watcher that falls far behind loses the oldest.

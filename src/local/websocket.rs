@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 pub(crate) use address::Address;
+pub(crate) use integration::target;
 
 use super::World;
 use super::apigateway::Served;
@@ -48,8 +49,13 @@ pub(crate) struct Sockets {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) caller: Caller,
+    /// The query string of its handshake.
+    query: String,
     /// Milliseconds since the epoch.
     last_active: AtomicU64,
+    /// Messages from the client, and to it.
+    received: AtomicU64,
+    sent: AtomicU64,
     out: mpsc::Sender<String>,
     end: watch::Sender<Option<Farewell>>,
 }
@@ -89,11 +95,14 @@ struct Ends {
 }
 
 impl Connection {
-    fn new(caller: Caller) -> (Arc<Self>, Ends) {
+    fn new(caller: Caller, query: String) -> (Arc<Self>, Ends) {
         let (out, queue) = mpsc::channel(BACKLOG);
         let (end, ended) = watch::channel(None);
         let connection = Self {
             last_active: AtomicU64::new(caller.connected_at),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            query,
             caller,
             out,
             end,
@@ -141,6 +150,23 @@ impl Connection {
         self.last_active.store(now, Ordering::Relaxed);
     }
 
+    /// As the console lists it.
+    fn shown(&self) -> Value {
+        let caller = &self.caller;
+        json!({
+            "id": caller.connection_id,
+            "api": caller.api_id,
+            "stage": caller.stage,
+            "query": self.query,
+            "source": caller.source_ip,
+            "agent": caller.user_agent,
+            "since": caller.connected_at,
+            "active": self.last_active(),
+            "in": self.received.load(Ordering::Relaxed),
+            "out": self.sent.load(Ordering::Relaxed),
+        })
+    }
+
     /// A frame of the gateway's own, such as `Forbidden`.
     fn notice(&self, message: &str, moment: &Moment) -> String {
         notice(message, &self.caller.connection_id, &moment.request_id).to_string()
@@ -157,6 +183,15 @@ impl Sockets {
         let open = locked(&self.open);
         let connection = open.get(connection_id)?;
         connection.is_open().then(|| Arc::clone(connection))
+    }
+
+    /// How many there are, and the newest `most` of them.
+    pub(crate) fn shown(&self, most: usize) -> (usize, Vec<Value>) {
+        let open = locked(&self.open);
+        let mut all: Vec<&Arc<Connection>> = open.values().filter(|c| c.is_open()).collect();
+        all.sort_by_key(|c| std::cmp::Reverse(c.caller.connected_at));
+        let listed = all.iter().take(most).map(|c| c.shown());
+        (all.len(), listed.collect())
     }
 
     #[cfg(test)]

@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 
 use super::super::Context;
 use super::super::session::Session;
+use super::page;
 use crate::local::Happening;
 use crate::stack::{Shipped, Stack};
 
@@ -15,6 +16,9 @@ use crate::stack::{Shipped, Stack};
 pub(super) fn welcome(context: &Context, session: &Session) {
     if context.global.json {
         return;
+    }
+    if let Some(address) = page::address(session) {
+        context.say(&format!("console: {address}"));
     }
     let connect = format!("msgai connect --local{}", chosen(context));
     let stack = &session.loaded.stack;
@@ -158,7 +162,7 @@ fn of_happening(happening: &Happening) -> Value {
             "type": "denied", "principal": principal, "action": action, "resource": resource,
             "why": why, "statement": serde_json::from_str::<Value>(statement).ok(),
         }),
-        Happening::Note(text) => json!({ "type": "note", "text": text }),
+        Happening::Note { text } => json!({ "type": "note", "text": text }),
     }
 }
 

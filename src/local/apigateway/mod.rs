@@ -17,6 +17,7 @@ mod operations;
 mod paging;
 mod routes;
 mod served;
+mod shown;
 mod stages;
 mod tags;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use super::{World, locked};
 #[cfg(test)]
 pub(crate) use served::AccessLog;
 pub(crate) use served::{Served, ServedAuthorizer, ServedRoute, Throttle};
+pub(crate) use shown::StageName;
 
 pub(crate) use operations::operation;
 

@@ -6,6 +6,7 @@
 mod asks;
 mod conditions;
 mod evaluate;
+mod granted;
 mod guard;
 mod managed;
 mod of_aws;

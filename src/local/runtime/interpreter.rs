@@ -140,9 +140,8 @@ impl Interpreters {
         if !found.version.is(number(runtime)) {
             let (name, version) = (language.name(), &found.version.text);
             let program = found.program.display();
-            world.tell(Happening::Note(format!(
-                "{runtime} functions run on {name} {version} here ({program})"
-            )));
+            let text = format!("{runtime} functions run on {name} {version} here ({program})");
+            world.tell(Happening::Note { text });
         }
         let found = Arc::new(found);
         known.insert(runtime.to_owned(), Arc::clone(&found));

@@ -308,7 +308,7 @@ async fn enter(world: &Arc<World>, visit: &mut Visit) -> Result<Entered, Refused
     visit.moment.at = world.clock.millis();
     let (moment, asked) = (&visit.moment, &visit.asked);
     let event = visit.caller.connect(moment, asked, &visit.served.variables);
-    let (called, took) = visit.errand().run(world, &route, &event).await;
+    let (called, took, _) = visit.errand().run(world, &route, &event).await;
     let protocol = admitted(&called, visit)?;
     Ok((protocol, Some((called, took.as_millis()))))
 }
@@ -385,7 +385,7 @@ fn protocol(answer: &Value) -> Option<HeaderValue> {
     reason = "a socket lives longer than its handshake"
 )]
 fn open(world: &Arc<World>, caller: Caller, query: String, upgrade: OnUpgrade) {
-    let (connection, ends): (Arc<Connection>, Ends) = Connection::new(caller);
+    let (connection, ends): (Arc<Connection>, Ends) = Connection::new(caller, query.clone());
     world.sockets.add(&connection);
     world.tell(Happening::Connected {
         connection_id: connection.caller.connection_id.clone(),

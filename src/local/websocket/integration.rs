@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::access_log::error_message;
 use crate::local::apigateway::{Served, ServedRoute};
+use crate::local::console::{Detail, Text};
 use crate::local::lambda::{Answer, Lambda, TIMED_OUT};
 use crate::local::{ACCOUNT, Happening, World, ids};
 
@@ -26,6 +27,15 @@ pub(super) enum Called {
 }
 
 impl Called {
+    /// What the function returned, for whoever looks on.
+    fn answer(&self) -> Option<Text> {
+        match self {
+            Self::Answered(answer) => Some(Text::of(&answer.to_string())),
+            Self::Failed(payload) => Some(Text::of(&String::from_utf8_lossy(payload))),
+            Self::TimedOut | Self::Unreachable(_) => None,
+        }
+    }
+
     pub(super) fn error(&self) -> Option<String> {
         match self {
             Self::Answered(_) => None,
@@ -56,15 +66,24 @@ pub(super) struct Errand<'a> {
 }
 
 impl Errand<'_> {
-    /// Calls the route's integration with `event`; also gives how long it took.
+    /// Calls the route's integration with `event`; also gives how long it took and the call's request id.
     pub(super) async fn run(
         &self,
         world: &Arc<World>,
         route: &ServedRoute,
         event: &Value,
-    ) -> (Called, Duration) {
+    ) -> (Called, Duration, String) {
         let begun = Instant::now();
         let request_id = ids::uuid();
+        let function = target(&route.uri, &self.served.variables);
+        world.show(|| Detail::Begun {
+            connection_id: self.connection_id,
+            route_key: self.route_key,
+            function: &function,
+            request_id: &request_id,
+            gateway_id: event["requestContext"]["requestId"].as_str(),
+            event: Text::of(&event.to_string()),
+        });
         let (called, init) = match route.integration_type.as_str() {
             "MOCK" => (Called::Answered(json!({ "statusCode": 200 })), None),
             "AWS_PROXY" => {
@@ -84,17 +103,22 @@ impl Errand<'_> {
             }
         };
         let took = begun.elapsed();
+        world.show(|| Detail::Ended {
+            request_id: &request_id,
+            answer: called.answer(),
+            error: called.error(),
+        });
         world.tell(Happening::Event {
             connection_id: self.connection_id.to_owned(),
             route_key: self.route_key.to_owned(),
-            function: function_name(&self.uri(&route.uri)).to_owned(),
+            function,
             status: called.status(),
             took,
-            request_id,
+            request_id: request_id.clone(),
             init,
             error: called.error(),
         });
-        (called, took)
+        (called, took, request_id)
     }
 
     /// `arn:aws:execute-api:…:{api}/{path}`.
@@ -107,6 +131,11 @@ impl Errand<'_> {
     pub(super) fn uri(&self, uri: &str) -> String {
         fill(uri, &self.served.variables)
     }
+}
+
+/// The function that a URI calls.
+pub(crate) fn target(uri: &str, variables: &BTreeMap<String, String>) -> String {
+    function_name(&fill(uri, variables)).to_owned()
 }
 
 fn fill(uri: &str, variables: &BTreeMap<String, String>) -> String {

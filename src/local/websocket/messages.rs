@@ -8,6 +8,7 @@ use super::access_log::Line;
 use super::integration::{Called, Errand};
 use super::{Connection, Farewell, served};
 use crate::local::apigateway::{Served, ServedRoute};
+use crate::local::console::{Detail, From, Text};
 use crate::local::events::{Caller, Moment};
 use crate::local::selection::{self, DEFAULT, DISCONNECT};
 use crate::local::{Happening, World, ids};
@@ -25,6 +26,7 @@ pub(super) async fn received(world: &Arc<World>, connection: &Connection, text: 
         return;
     };
     let message_id = ids::gateway_id();
+    world.show(|| frame(connection, From::Client, Some(&moment.request_id), text));
     let key = selection::route_key(&served.select, text);
     let found = [key.as_str(), DEFAULT]
         .into_iter()
@@ -74,7 +76,7 @@ async fn deliver(
         route_key,
         connection_id: &connection.caller.connection_id,
     };
-    let (called, took) = errand.run(world, route, event).await;
+    let (called, took, request_id) = errand.run(world, route, event).await;
     line.integration(&called, took.as_millis());
     let Called::Answered(answer) = &called else {
         return Some((500, INTERNAL));
@@ -85,6 +87,7 @@ async fn deliver(
     }
     match (called.status(), &answer["body"]) {
         (Some(_), Value::String(body)) => {
+            world.show(|| frame(connection, From::Reply, Some(&request_id), body));
             send(connection, body.clone()).await;
             None
         }
@@ -94,12 +97,28 @@ async fn deliver(
 }
 
 async fn refuse(world: &World, connection: &Connection, message: &str, moment: &Moment) {
-    let frame = connection.notice(message, moment);
+    let text = connection.notice(message, moment);
     world.tell(Happening::Refused {
         connection_id: connection.caller.connection_id.clone(),
-        message: frame.clone(),
+        message: text.clone(),
     });
-    send(connection, frame).await;
+    world.show(|| frame(connection, From::Gateway, Some(&moment.request_id), &text));
+    send(connection, text).await;
+}
+
+fn frame<'a>(
+    connection: &'a Connection,
+    from: From,
+    request_id: Option<&'a str>,
+    body: &str,
+) -> Detail<'a> {
+    Detail::Frame {
+        connection_id: &connection.caller.connection_id,
+        from,
+        request_id,
+        status: None,
+        body: Text::of(body),
+    }
 }
 
 async fn send(connection: &Connection, frame: String) {
@@ -132,7 +151,7 @@ pub(super) async fn disconnected(world: &Arc<World>, caller: &Caller, why: &Fare
             route_key: DISCONNECT,
             connection_id: &caller.connection_id,
         };
-        let (answered, took) = errand.run(world, route, &event).await;
+        let (answered, took, _) = errand.run(world, route, &event).await;
         line.integration(&answered, took.as_millis());
     }
     line.write(world, &served);

@@ -1,6 +1,7 @@
 //! One open socket: frames in, frames out, and its end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -72,6 +73,7 @@ async fn converse(
             }
             Some(text) = ends.out.recv() => {
                 connection.touch(world.clock.millis());
+                connection.sent.fetch_add(1, Ordering::Relaxed);
                 let sent = tokio::select! {
                     sent = send(socket, text) => sent,
                     // A client that reads nothing any more must not outlive its time, nor a DELETE.
@@ -111,6 +113,7 @@ fn take(
     match frame {
         Some(Ok(Message::Text(text))) => {
             connection.touch(world.clock.millis());
+            connection.received.fetch_add(1, Ordering::Relaxed);
             inbox.take(text.to_string());
             None
         }

@@ -752,7 +752,7 @@ async fn another_version_than_the_runtimes_is_told_once() {
     }
     let mut notes = Vec::new();
     while let Ok(happening) = happenings.try_recv() {
-        if let Happening::Note(text) = happening {
+        if let Happening::Note { text } = happening {
             notes.push(text);
         }
     }

@@ -1,0 +1,34 @@
+//! What a role's own policies grant, unweighed: for showing, never for deciding.
+
+use super::{Iam, policy};
+use crate::local::locked;
+
+/// One allowing statement.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Grant {
+    pub(crate) actions: Vec<String>,
+    /// ARNs, with their wildcards.
+    pub(crate) resources: Vec<String>,
+}
+
+impl Iam {
+    /// The allowing statements of a role's inline policies.
+    pub(crate) fn granted(&self, role_arn: &str) -> Vec<Grant> {
+        let state = locked(&self.0);
+        let role = state.roles.values().find(|role| role.arn() == role_arn);
+        let documents = role.into_iter().flat_map(|role| role.inline.values());
+        let statements =
+            documents.flat_map(|document| policy::statements(document).unwrap_or_default());
+        statements
+            .filter(|statement| statement["Effect"] == "Allow")
+            .map(|statement| Grant {
+                actions: owned(policy::texts(statement.get("Action"))),
+                resources: owned(policy::texts(statement.get("Resource"))),
+            })
+            .collect()
+    }
+}
+
+fn owned(texts: Vec<&str>) -> Vec<String> {
+    texts.into_iter().map(str::to_owned).collect()
+}
