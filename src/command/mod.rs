@@ -255,7 +255,7 @@ impl Context {
         if self.global.json {
             Box::new(Json::new(std::io::stdout(), now))
         } else if self.global.quiet {
-            Box::new(Lines::new(std::io::sink()))
+            Box::new(Lines::failures(std::io::stderr()))
         } else if self.can_draw {
             Box::new(Terminal::new(self.look_err, self.width))
         } else {

@@ -13,6 +13,7 @@ pub struct Lines<W> {
     said: BTreeMap<ResourceId, String>,
     done: usize,
     total: usize,
+    failures_only: bool,
 }
 
 impl<W: Write> Lines<W> {
@@ -23,6 +24,15 @@ impl<W: Write> Lines<W> {
             said: BTreeMap::new(),
             done: 0,
             total: 0,
+            failures_only: false,
+        }
+    }
+
+    /// Says nothing of what goes well: quiet is not silent about what is wrong.
+    pub fn failures(out: W) -> Self {
+        Self {
+            failures_only: true,
+            ..Self::new(out)
         }
     }
 
@@ -43,6 +53,9 @@ impl<W: Write> Reporter for Lines<W> {
     }
 
     fn on(&mut self, event: &Event) {
+        if self.failures_only && !matches!(event, Event::Failed { .. }) {
+            return;
+        }
         match event {
             Event::Started { id, symbol, .. } => {
                 self.symbols.insert(id.clone(), symbol);
@@ -79,7 +92,9 @@ impl<W: Write> Reporter for Lines<W> {
     }
 
     fn note(&mut self, text: &str) {
-        self.line(text);
+        if !self.failures_only {
+            self.line(text);
+        }
     }
 
     fn end(&mut self) {
@@ -121,5 +136,26 @@ mod tests {
             text,
             "    table/T waits: table T is CREATING\n  + table/T  1.4 s  1/1\n"
         );
+    }
+
+    #[test]
+    fn a_quiet_run_still_says_what_failed() {
+        let mut bytes = Vec::new();
+        let mut lines = Lines::failures(&mut bytes);
+        let id = ResourceId::new(Kind::Table, "T");
+        lines.begin(1);
+        lines.note("building handlers");
+        lines.on(&Event::Waiting {
+            id: id.clone(),
+            on: "its role".to_owned(),
+        });
+        lines.on(&Event::Failed {
+            id,
+            error: "denied".to_owned(),
+            hint: Some("ask".to_owned()),
+        });
+        lines.end();
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(text, "  ! table/T failed: denied\n    hint: ask\n");
     }
 }

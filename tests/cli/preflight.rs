@@ -26,8 +26,8 @@ fn post(dev: &Dev, service: &str, body: &str) -> String {
     answer
 }
 
-/// The key of a session of a role that may do no more than this.
-fn session(dev: &Dev, actions: &str) -> String {
+/// The key and the token of a session of a role that may do no more than this.
+fn session(dev: &Dev, actions: &str) -> (String, String) {
     let trust = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C\
                  %22Principal%22%3A%7B%22AWS%22%3A%22*%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D";
     post(
@@ -50,8 +50,11 @@ fn session(dev: &Dev, actions: &str) -> String {
         "sts",
         &format!("Action=AssumeRole&RoleArn={arn}&RoleSessionName=ci"),
     );
-    let (_, rest) = answer.split_once("<AccessKeyId>").unwrap();
-    rest.split('<').next().unwrap().to_owned()
+    let inside = |tag: &str| {
+        let (_, rest) = answer.split_once(tag).unwrap();
+        rest.split('<').next().unwrap().to_owned()
+    };
+    (inside("<AccessKeyId>"), inside("<SessionToken>"))
 }
 
 #[test]
@@ -60,10 +63,11 @@ fn a_deploy_that_would_be_denied_is_refused_before_it_begins() {
     let dev = Dev::start(&scratch, &[]);
     let services = "%22apigateway%3A*%22%2C%22logs%3A*%22%2C%22dynamodb%3A*%22";
     let some = "%22iam%3A*%22%2C%22lambda%3AGet*%22%2C%22lambda%3ATagResource%22%2C%22lambda%3APublishVersion%22";
-    let key = session(&dev, &format!("{services}%2C{some}"));
+    let (key, token) = session(&dev, &format!("{services}%2C{some}"));
     let run = |words: &[&str]| {
         let mut command = through(&scratch, &dev, words);
         command.env("AWS_ACCESS_KEY_ID", &key);
+        command.env("AWS_SESSION_TOKEN", &token);
         Ran::of(command)
     };
     let function =
@@ -116,8 +120,13 @@ fn a_deploy_that_would_be_denied_is_refused_before_it_begins() {
     assert_eq!(object["checks"][2]["standing"], "problem", "{object}");
     assert_eq!(object["checks"][2]["check"], "permissions", "{object}");
 
-    // The local cloud keeps policies and does not enforce them.
-    let ran = run(&["deploy", "-e", "dev", "--yes", "--quiet", "--no-preflight"]);
+    // Who goes on all the same is denied at the first such call; the rest is there, for somebody who may.
+    let deploy = ["deploy", "-e", "dev", "--yes", "--quiet"];
+    let ran = run(&[&deploy[..], &["--no-preflight"]].concat());
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let said = "role/deployer may not call lambda:CreateFunction on arn:aws:lambda:";
+    assert!(ran.err.contains(said), "{ran:?}");
+    let ran = Ran::of(through(&scratch, &dev, &deploy));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let ran = run(&["destroy", "-e", "dev", "--yes", "--quiet"]);
     assert_eq!(ran.code, Some(4), "{ran:?}");
@@ -125,7 +134,12 @@ fn a_deploy_that_would_be_denied_is_refused_before_it_begins() {
         ran.err.contains("may not call lambda:DeleteFunction on "),
         "{ran:?}"
     );
-    let ran = run(&["destroy", "-e", "dev", "--yes", "--quiet", "--no-preflight"]);
+    let destroy = ["destroy", "-e", "dev", "--yes", "--quiet"];
+    let ran = run(&[&destroy[..], &["--no-preflight"]].concat());
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let said = "role/deployer may not call lambda:DeleteFunction on arn:aws:lambda:";
+    assert!(ran.err.contains(said), "{ran:?}");
+    let ran = Ran::of(through(&scratch, &dev, &destroy));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(dev.end(), Some(130));
 }
