@@ -16,11 +16,12 @@ use serde_json::{Map, json};
 
 use super::console::{Detail, From, Text};
 use super::edge::TRACE;
+use super::faults::Fate;
 use super::refusal::Refusal;
 use super::service::{Credential, text};
 use super::sts::Untaken;
 use super::websocket::{Address, Connection, Unsent, apis_with_stage, served};
-use super::{World, iam, ids, sts, wire};
+use super::{World, faults, iam, ids, sts, wire};
 
 const MESSAGE_LIMIT: usize = 128 * 1024;
 const MARK: &str = "@connections";
@@ -39,8 +40,32 @@ pub(crate) fn router(world: Arc<World>) -> Router {
 
 async fn serve(State(world): State<Arc<World>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let answer = answer(&world, &parts, body).await;
-    answer.unwrap_or_else(|refusal| wire::rest_json(&refusal))
+    let operation = match parts.method {
+        Method::POST => "PostToConnection",
+        Method::GET => "GetConnection",
+        Method::DELETE => "DeleteConnection",
+        _ => "",
+    };
+    let refuse = |fate| wire::rest_json(&fails(fate));
+    let answer = async {
+        let answer = answer(&world, &parts, body).await;
+        answer.unwrap_or_else(|refusal| wire::rest_json(&refusal))
+    };
+    faults::befall(&world, SERVICE, operation, refuse, answer).await
+}
+
+/// A planned fault in the gateway's words.
+fn fails(fate: Fate) -> Refusal {
+    match fate {
+        Fate::Throttled => too_many(),
+        Fate::Denied => forbidden(),
+        Fate::Gone => gone(),
+        _ => Refusal::new(500, "InternalServerErrorException", "failed as planned"),
+    }
+}
+
+fn too_many() -> Refusal {
+    Refusal::new(429, "LimitExceededException", "Rate exceeded")
 }
 
 async fn answer(world: &World, parts: &Parts, body: Body) -> Result<Response, Refusal> {
@@ -55,7 +80,7 @@ async fn answer(world: &World, parts: &Parts, body: Body) -> Result<Response, Re
     signed(world, parts)?;
     permitted(world, parts, address.api_id.as_deref(), stage, id)?;
     if !world.sockets.admits_callback(world) {
-        return Err(Refusal::new(429, "LimitExceededException", "Rate exceeded"));
+        return Err(too_many());
     }
     let connection = find(world, address.api_id.as_deref(), stage, id)
         .inspect_err(|refusal| missed(world, parts, id, refusal))?;

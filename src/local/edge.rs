@@ -27,8 +27,8 @@ use super::sts::Session;
 use super::tls::{self, Door};
 use super::wire::{self, Protocol, Reply};
 use super::{
-    Happening, World, apigateway, connections, console, dynamodb, iam, ids, lambda, logs, sts,
-    tagging, websocket,
+    Happening, World, apigateway, connections, console, dynamodb, faults, iam, ids, lambda, logs,
+    sts, tagging, websocket,
 };
 
 /// A 50 MB zip is 67 MB in base64.
@@ -117,7 +117,10 @@ async fn control(edge: &Edge, service: Service, request: Request) -> Response {
     let call = Call::read(service, request).await;
     let (operation, mut response) = match call {
         Ok((call, body)) => {
-            let response = edge.perform(&call, body, &request_id).await;
+            let refuse = |fate| service.protocol().refuse(&request_id, &service.fails(fate));
+            let answer = edge.perform(&call, body, &request_id);
+            let (name, operation) = (service.name(), &call.operation);
+            let response = faults::befall(&edge.world, name, operation, refuse, answer).await;
             (call.operation, response)
         }
         Err(refusal) => (

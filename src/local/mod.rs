@@ -11,6 +11,7 @@ pub mod console;
 pub(crate) mod dynamodb;
 mod edge;
 mod events;
+pub mod faults;
 pub(crate) mod iam;
 mod ids;
 pub mod inside;
@@ -49,6 +50,7 @@ use apigateway::ApiGateway;
 use clock::Clock;
 use console::{Console, Detail, Journal, Suggestions};
 use dynamodb::Dynamo;
+use faults::{Fault, Faults};
 use iam::Iam;
 use lambda::Lambda;
 use logs::Logs;
@@ -74,6 +76,8 @@ pub struct Options {
     /// Whether a call that IAM denies is refused; else it is told and let through.
     pub iam: bool,
     pub manners: Manners,
+    /// What goes wrong on purpose.
+    pub faults: Vec<Fault>,
     /// HTTPS and WSS too, on the same port, and functions that find this cloud behind AWS's hosts.
     pub tls: bool,
 }
@@ -89,6 +93,7 @@ impl Default for Options {
             clock: Clock::real(),
             iam: true,
             manners: Manners::default(),
+            faults: Vec::new(),
             tls: false,
         }
     }
@@ -332,6 +337,7 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) realism: Realism,
     pub(crate) manners: Manners,
+    pub(crate) faults: Faults,
     /// Whether IAM refuses what it denies.
     pub(crate) enforces: bool,
     pub(crate) region: String,
@@ -370,6 +376,7 @@ impl World {
             clock: options.clock,
             realism: options.realism,
             manners: options.manners,
+            faults: Faults::new(options.faults),
             enforces: options.iam,
             region: options.region,
             store,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
 
+use super::faults::Fate;
 use super::lambda;
 use super::pace::Limit;
 use super::refusal::Refusal;
@@ -146,6 +147,25 @@ impl Service {
             ),
             Self::Logs | Self::Tagging => Refusal::new(400, format!("{code}Exception"), message),
             Self::Iam | Self::Sts => Refusal::new(403, code.to_owned(), message),
+        }
+    }
+
+    /// A planned fault in the service's words.
+    pub(super) fn fails(self, fate: Fate) -> Refusal {
+        match fate {
+            Fate::Throttled => self.throttled(),
+            Fate::Denied => self.forbidden("denied as planned".to_owned()),
+            _ => {
+                let code = match self {
+                    Self::DynamoDb => "com.amazonaws.dynamodb.v20120810#InternalServerError",
+                    Self::Logs => "ServiceUnavailableException",
+                    Self::Tagging => "InternalServiceException",
+                    Self::Lambda => "ServiceException",
+                    Self::ApiGateway => "InternalServerErrorException",
+                    Self::Iam | Self::Sts => "InternalFailure",
+                };
+                Refusal::new(500, code, "failed as planned")
+            }
         }
     }
 

@@ -27,7 +27,7 @@ use serde_json::Value;
 pub(crate) use detail::{Detail, From, Text};
 pub(crate) use journal::Journal;
 
-use super::{World, locked};
+use super::{World, faults, locked};
 
 const ROOT: &str = "/_msgai";
 
@@ -94,6 +94,7 @@ pub(super) fn router(world: Arc<World>) -> Router {
         .route("/_msgai/connections/{id}", delete(disconnect))
         .route("/_msgai/items", get(tables::items))
         .route("/_msgai/events", get(stream::events))
+        .route("/_msgai/faults", get(faults::shown).put(faults::planned))
         .layer(from_fn(gate::own_page_only))
         .with_state(world);
     Router::new()
