@@ -479,6 +479,12 @@ pub struct Dev {
     /// At once, or as slow and as strict as AWS
     #[arg(long, value_enum, value_name = "KIND", default_value = "instant")]
     pub realism: RealismKind,
+    /// Name clients a `wss://` URL; its certificate is of an authority in .msgai/local/tls
+    #[arg(long)]
+    pub tls: bool,
+    /// Of a hundred clients that leave, `$disconnect` never hears of so many, as may happen on AWS
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub lose_disconnects: u8,
     /// Play this conversation with real clients, then end
     #[arg(long, value_name = "FILE")]
     pub play: Option<PathBuf>,

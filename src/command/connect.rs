@@ -1,25 +1,27 @@
 //! `connect`: one person at the terminal, talking to a WebSocket URL.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::io::BufReader;
 
 use super::Context;
+use super::local;
 use super::output::outputs;
-use super::session::{Session, signals};
+use super::session::{Session, folder, signals};
 use crate::cli::Connect;
 use crate::error::{Error, ErrorKind};
 use crate::talk::client::Client;
 use crate::talk::terminal::{Options, talk};
 
 pub(crate) async fn run(context: &Context, args: &Connect) -> Result<ExitCode, Error> {
-    let base = match &args.url {
-        Some(url) => url.clone(),
+    let (base, authority) = match &args.url {
+        Some(url) => (url.clone(), local::authority(&here(context))),
         None => of_stack(context).await?,
     };
     let url = with_query(&base, args);
-    let client = Client::connect(&url, &[], &[])
+    let client = Client::connect_by(&url, &[], &[], authority.as_deref())
         .await
         .map_err(|error| Error::failed(format!("cannot connect to {base}: {error}")))?;
     let stop = signals();
@@ -43,7 +45,17 @@ pub(crate) async fn run(context: &Context, args: &Connect) -> Result<ExitCode, E
     })
 }
 
-async fn of_stack(context: &Context) -> Result<String, Error> {
+/// Where the stack file is, or would be.
+fn here(context: &Context) -> PathBuf {
+    context
+        .global
+        .file
+        .as_deref()
+        .map_or_else(|| PathBuf::from("."), folder)
+}
+
+/// The URL, and what to trust there.
+async fn of_stack(context: &Context) -> Result<(String, Option<PathBuf>), Error> {
     let session = Session::open(context).await?;
     if session.serves_only_now() {
         // Something else may listen on the port that `dev` would take.
@@ -52,10 +64,11 @@ async fn of_stack(context: &Context) -> Result<String, Error> {
     }
     let facts = session.observe().await?.facts();
     let found = outputs(&session, &facts).map(|outputs| outputs.url);
-    found.ok_or_else(|| {
+    let url = found.ok_or_else(|| {
         Error::failed("the stack is not deployed here, so there is no URL to connect to")
             .hint("make it with `msgai deploy`, or name a URL: `msgai connect ws://…`")
-    })
+    })?;
+    Ok((url, session.authority()))
 }
 
 fn with_query(base: &str, args: &Connect) -> String {

@@ -23,7 +23,7 @@ use words::{drain, goodbye, short, tell, welcome};
 use crate::cli::{Dev, KEEP, RealismKind};
 use crate::cloud::wait::pause;
 use crate::error::{Error, ErrorKind};
-use crate::local::{Happening, LocalCloud, Realism};
+use crate::local::{Happening, LocalCloud, Manners, Options, Realism};
 use crate::names::Facts;
 use crate::package;
 use crate::plan::guard::Consent;
@@ -97,7 +97,15 @@ async fn start(context: &Context, args: &Dev, loaded: &Loaded) -> Result<(Servin
         .region
         .as_deref()
         .or(loaded.stack.region.as_deref());
-    let options = local::options(dir.clone(), args.port, region, realism);
+    let options = Options {
+        // Served always: without it, code that names AWS's hosts would reach them.
+        tls: true,
+        manners: Manners {
+            lost_disconnects: args.lose_disconnects,
+            ..Manners::default()
+        },
+        ..local::options(dir.clone(), args.port, region, realism)
+    };
     let region = options.region.clone();
     let cloud = LocalCloud::start(options).await.map_err(|error| {
         Error::failed(format!(
@@ -110,10 +118,14 @@ async fn start(context: &Context, args: &Dev, loaded: &Loaded) -> Result<(Servin
         .grant_api_logs()
         .map_err(|error| Error::failed(format!("the local account is not ready: {error}")))?;
     let endpoint = cloud.endpoint();
-    local::announce(&dir, &endpoint, &region)?;
+    local::announce(&dir, &endpoint, &region, args.tls)?;
     Ok((
         Serving { cloud, _lock: lock },
-        Local::Running { endpoint, region },
+        Local::Running {
+            endpoint,
+            region,
+            sealed: args.tls,
+        },
     ))
 }
 
@@ -139,12 +151,15 @@ impl Serving {
     }
 }
 
-/// Everything but the lock, which this process holds.
+/// Everything but the lock, which this process holds, and the authority, which a browser may have been told to trust.
 fn forget(dir: &Path) -> Result<(), Error> {
     let cannot = |e: std::io::Error| Error::failed(format!("cannot empty {}: {e}", dir.display()));
     for entry in std::fs::read_dir(dir).map_err(cannot)? {
         let path = entry.map_err(cannot)?.path();
-        if path.file_name().is_some_and(|name| name == "lock") {
+        if path
+            .file_name()
+            .is_some_and(|name| name == "lock" || name == "tls")
+        {
             continue;
         }
         let removed = if path.is_dir() {
@@ -280,6 +295,7 @@ async fn renewed(context: &Context, session: &Session) -> Result<Session, Error>
     let local = session.local.as_ref().map(|local| Local::Running {
         endpoint: local.endpoint(),
         region: local.region().to_owned(),
+        sealed: matches!(local, Local::Running { sealed: true, .. }),
     });
     Session::at(context, loaded, local, true).await
 }
@@ -361,7 +377,11 @@ async fn converse(
             context.print(&format!("{line}\n"));
         }
     };
-    let summary = play(script, &url, &PlayOptions::default(), &mut tell)
+    let options = PlayOptions {
+        authority: session.authority(),
+        ..PlayOptions::default()
+    };
+    let summary = play(script, &url, &options, &mut tell)
         .await
         .map_err(|error| Error::failed(format!("{name}: {error}")))?;
     if context.global.json {

@@ -11,12 +11,23 @@ use crate::local::{LocalCloud, Options, Realism};
 /// Where a stack's local cloud keeps its state, beside the stack file.
 const FOLDER: &str = ".msgai/local";
 
+/// The authority of that cloud, in its state folder: clients of `wss` trust it.
+const AUTHORITY: &str = "tls/ca.pem";
+
+/// How the endpoint file says that clients are told of `wss`.
+const SEALED: &str = "tls";
+
 /// The Region of a local stack that names none; nothing leaves the machine, so one is as good as another.
 pub(crate) const REGION: &str = "us-east-1";
 
 pub(crate) enum Local {
     /// `dev` runs it.
-    Running { endpoint: String, region: String },
+    Running {
+        endpoint: String,
+        region: String,
+        /// Whether clients are told of `wss`.
+        sealed: bool,
+    },
     /// In this process, for as long as the command takes.
     Here {
         cloud: LocalCloud,
@@ -55,6 +66,11 @@ impl Local {
     /// Where clients will find it: a one-off listens on any port, but `dev` will serve the same stack.
     pub(crate) fn address(&self) -> String {
         match self {
+            Self::Running {
+                endpoint,
+                sealed: true,
+                ..
+            } => endpoint.replacen("http:", "https:", 1),
             Self::Running { endpoint, .. } => endpoint.clone(),
             Self::Here { .. } => format!("http://127.0.0.1:{PORT}"),
         }
@@ -85,10 +101,11 @@ pub(crate) async fn reach(folder: &Path, region: Option<&str>) -> Result<Local, 
     } else {
         let text = std::fs::read_to_string(dir.join("endpoint"))
             .map_err(|error| of_io("the running local cloud does not say where it is", &error))?;
-        let (endpoint, region) = text.trim().split_once(' ').unwrap_or((text.trim(), REGION));
+        let mut words = text.split_whitespace();
         Ok(Local::Running {
-            endpoint: endpoint.to_owned(),
-            region: region.to_owned(),
+            endpoint: words.next().unwrap_or_default().to_owned(),
+            region: words.next().unwrap_or(REGION).to_owned(),
+            sealed: words.next() == Some(SEALED),
         })
     }
 }
@@ -97,6 +114,12 @@ pub(crate) async fn reach(folder: &Path, region: Option<&str>) -> Result<Local, 
 pub(crate) fn state(folder: &Path) -> Result<PathBuf, Error> {
     std::path::absolute(folder.join(FOLDER))
         .map_err(|error| of_io("the current folder is unknown", &error))
+}
+
+/// What clients of the local cloud in this folder trust, once it has served.
+pub(crate) fn authority(folder: &Path) -> Option<PathBuf> {
+    let path = folder.join(FOLDER).join(AUTHORITY);
+    path.is_file().then_some(path)
 }
 
 pub(crate) fn options(dir: PathBuf, port: u16, region: Option<&str>, realism: Realism) -> Options {
@@ -144,8 +167,17 @@ fn ignore(dir: &Path) {
     }
 }
 
-/// Tells other commands where this process serves.
-pub(crate) fn announce(dir: &Path, endpoint: &str, region: &str) -> Result<(), Error> {
-    std::fs::write(dir.join("endpoint"), format!("{endpoint} {region}\n"))
-        .map_err(|e| of_io("cannot write the local cloud's endpoint file", &e))
+/// Tells other commands where this process serves, and whether it tells clients of `wss`.
+pub(crate) fn announce(
+    dir: &Path,
+    endpoint: &str,
+    region: &str,
+    sealed: bool,
+) -> Result<(), Error> {
+    let sealed = if sealed { SEALED } else { "plain" };
+    std::fs::write(
+        dir.join("endpoint"),
+        format!("{endpoint} {region} {sealed}\n"),
+    )
+    .map_err(|e| of_io("cannot write the local cloud's endpoint file", &e))
 }

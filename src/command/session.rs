@@ -226,6 +226,12 @@ impl Session {
         self.local.is_some()
     }
 
+    /// What clients of the stack's local cloud trust.
+    pub(crate) fn authority(&self) -> Option<std::path::PathBuf> {
+        self.local.as_ref()?;
+        local::authority(&folder(&self.loaded.file))
+    }
+
     /// The local cloud is in this process, and ends with it.
     pub(crate) fn serves_only_now(&self) -> bool {
         matches!(self.local, Some(Local::Here { .. }))

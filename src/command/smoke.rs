@@ -120,7 +120,10 @@ impl Smoke {
         };
         let mut left = if session.is_local() { 1 } else { TRIES };
         loop {
-            let options = PlayOptions::default();
+            let options = PlayOptions {
+                authority: session.authority(),
+                ..PlayOptions::default()
+            };
             let done = Box::pin(play(&self.script, url, &options, &mut tell)).await;
             left -= 1;
             match done {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
@@ -14,7 +15,9 @@ use tokio_tungstenite::tungstenite::http::{Response, Uri};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+
+use super::trust;
 
 /// How much of a refusal's body is shown.
 const BODY_SHOWN: usize = 300;
@@ -77,6 +80,17 @@ impl Client {
         subprotocols: &[String],
         headers: &[(String, String)],
     ) -> Result<Self, ConnectError> {
+        Self::connect_by(url, subprotocols, headers, None).await
+    }
+
+    /// As [`Client::connect`]; `authority` is the certificate by which servers on this machine are trusted, and says
+    /// nothing about others.
+    pub async fn connect_by(
+        url: &str,
+        subprotocols: &[String],
+        headers: &[(String, String)],
+        authority: Option<&Path>,
+    ) -> Result<Self, ConnectError> {
         let uri: Uri = url.parse().map_err(|error| {
             ConnectError::Url(format!("`{}` is not a URL: {error}", without_query(url)))
         })?;
@@ -87,6 +101,12 @@ impl Client {
             );
             return Err(ConnectError::Url(why));
         }
+        let connector = match authority {
+            Some(path) if uri.scheme_str() == Some("wss") && trust::is_here(&uri) => {
+                Some(trust::only(path).map_err(ConnectError::Unreachable)?)
+            }
+            _ => None,
+        };
         let mut request = ClientRequestBuilder::new(uri);
         for protocol in subprotocols {
             request = request.with_sub_protocol(protocol);
@@ -96,9 +116,8 @@ impl Client {
         }
         // Chat frames are small, and waiting to fill a packet would be measured as the server's latency.
         let no_delay = true;
-        let (socket, response) = connect_async_with_config(request, None, no_delay)
-            .await
-            .map_err(|error| refused(error, url))?;
+        let connecting = connect_async_tls_with_config(request, None, no_delay, connector);
+        let (socket, response) = connecting.await.map_err(|error| refused(error, url))?;
         let subprotocol = response
             .headers()
             .get("sec-websocket-protocol")

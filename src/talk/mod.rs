@@ -9,6 +9,7 @@ pub mod play;
 pub mod script;
 pub mod terminal;
 pub mod transcript;
+mod trust;
 
 #[cfg(test)]
 mod echo;

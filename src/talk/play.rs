@@ -4,6 +4,7 @@
 //! Never: more than one task, a wait without an end, or an order between frames that AWS does not promise.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -26,6 +27,8 @@ pub struct PlayOptions {
     /// What `${id}` stands for: different in every run, so that message ids are new.
     pub id: String,
     pub headers: Vec<(String, String)>,
+    /// The certificate that this machine's own servers are trusted by.
+    pub authority: Option<PathBuf>,
 }
 
 impl Default for PlayOptions {
@@ -37,6 +40,7 @@ impl Default for PlayOptions {
                 .take(12)
                 .collect(),
             headers: Vec::new(),
+            authority: None,
         }
     }
 }
@@ -156,7 +160,12 @@ impl<F: FnMut(&Line)> Stage<'_, F> {
         let url = joined(self.url, query);
         timeout(
             self.options.limit,
-            Client::connect(&url, &[], &self.options.headers),
+            Client::connect_by(
+                &url,
+                &[],
+                &self.options.headers,
+                self.options.authority.as_deref(),
+            ),
         )
         .await
         .ok()

@@ -17,6 +17,7 @@ async fn played(
         quiet,
         id: "r7".to_owned(),
         headers: Vec::new(),
+        authority: None,
     };
     let script = Script::parse(text).unwrap();
     with_server(async |url| {
