@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import lab
+import unmodified
 import with_boto3
 from lab import check, say
 
@@ -104,6 +105,8 @@ def main():
         say("  @connections: posted to by aws and boto3, closed by boto3, then gone")
         with_javascript(endpoint, zip_file)
         say("  SDK for JavaScript: seven services and a socket")
+        unmodified.everything(endpoint, lab.LAB / "js")
+        say("  handlers that post to https:// URLs of AWS: boto3 and the SDK for JavaScript")
         folder.run("diff", "--local", "-e", "dev", "--detailed-exitcode").expect(0)
         say("  msgai's own stack is as it was")
 
