@@ -20,11 +20,10 @@ use super::faults::Fate;
 use super::refusal::Refusal;
 use super::service::{Credential, text};
 use super::sts::Untaken;
-use super::websocket::{Address, Connection, Unsent, apis_with_stage, served};
+use super::websocket::{Address, CALLBACK, Connection, Unsent, apis_with_stage, served};
 use super::{World, faults, iam, ids, sts, wire};
 
 const MESSAGE_LIMIT: usize = 128 * 1024;
-const MARK: &str = "@connections";
 /// As a credential scope names it.
 pub(super) const SERVICE: &str = "execute-api";
 
@@ -71,10 +70,10 @@ fn too_many() -> Refusal {
 async fn answer(world: &World, parts: &Parts, body: Body) -> Result<Response, Refusal> {
     let host = parts.headers.get("host").and_then(|h| h.to_str().ok());
     let host = host.or_else(|| parts.uri.host()).unwrap_or_default();
-    let address = Address::of(host, parts.uri.path());
+    let address = Address::at(world, host, parts.uri.path());
     let (stage, id) = match address.path.as_slice() {
-        [stage, mark, id] if mark == MARK => (Some(stage.as_str()), id.as_str()),
-        [mark, id] if mark == MARK => (None, id.as_str()),
+        [stage, mark, id] if mark == CALLBACK => (Some(stage.as_str()), id.as_str()),
+        [mark, id] if mark == CALLBACK => (None, id.as_str()),
         _ => return Err(forbidden()),
     };
     signed(world, parts)?;
@@ -82,7 +81,7 @@ async fn answer(world: &World, parts: &Parts, body: Body) -> Result<Response, Re
     if !world.sockets.admits_callback(world) {
         return Err(too_many());
     }
-    let connection = find(world, address.api_id.as_deref(), stage, id)
+    let connection = find(world, &address, stage, id)
         .inspect_err(|refusal| missed(world, parts, id, refusal))?;
     match parts.method {
         Method::POST => {
@@ -162,12 +161,13 @@ fn permitted(
 /// The open connection; one of another stage or API is as good as gone.
 fn find(
     world: &World,
-    api_id: Option<&str>,
+    address: &Address,
     stage: Option<&str>,
     id: &str,
 ) -> Result<Arc<Connection>, Refusal> {
+    let api_id = address.api_id.as_deref();
     let known = match (api_id, stage) {
-        (Some(api), Some(stage)) => served(world, api, stage).is_some_and(|s| !s.hidden),
+        (Some(api), Some(stage)) => served(world, api, stage).is_some_and(|s| address.reaches(&s)),
         (None, Some(stage)) => !apis_with_stage(world, stage).is_empty(),
         _ => true,
     };

@@ -88,7 +88,8 @@ async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> Response {
         return tls::open(*here, request).await;
     }
     let host = host(request.headers(), request.uri()).to_owned();
-    if !is_local(&host) && !(sealed.is_some() && tls::serves(&host)) {
+    let ours = || sealed.is_some() && tls::serves(&host) || edge.world.apigateway.has_domain(&host);
+    if !is_local(&host) && !ours() {
         // A page on the internet may aim a name of its own at 127.0.0.1; its Host header gives it away.
         let text = format!("host {host:?} is not this machine: use 127.0.0.1 or localhost\n");
         return (StatusCode::FORBIDDEN, text).into_response();
@@ -96,7 +97,8 @@ async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     if console::is_meant(&host, &request) {
         return forward(&edge.console, request).await;
     }
-    match Service::of(&host, &request) {
+    let service = Service::of(&host, &request).filter(|_| !edge.world.apigateway.has_domain(&host));
+    match service {
         Some(service) => control(&edge, service, request).await,
         None => forward(&edge.data, request).await,
     }

@@ -23,7 +23,7 @@ use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-pub(crate) use address::Address;
+pub(crate) use address::{Address, CALLBACK};
 pub(crate) use integration::target;
 
 use super::World;
@@ -283,6 +283,8 @@ pub(crate) fn apis_with_stage(world: &World, stage: &str) -> Vec<String> {
 /// The paths under which a socket can be opened.
 pub(crate) fn router(world: Arc<World>) -> Router {
     Router::new()
+        // A domain of one's own may have a stage at its root.
+        .route("/", get(handshake::handshake))
         .route("/{a}", get(handshake::handshake))
         .route("/_aws/execute-api/{a}/{b}", get(handshake::handshake))
         // No stage has deeper paths; they are refused as the stage's own would be.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::deployments::Snapshot;
-use super::{ApiGateway, Route, text};
+use super::{ApiGateway, Domain, Route, State, text};
 use crate::local::locked;
 use crate::local::wire::Object;
 
@@ -98,6 +98,20 @@ impl ApiGateway {
         })
     }
 
+    /// The domain of one's own that a host means, if there is one.
+    pub(crate) fn has_domain(&self, host: &str) -> bool {
+        domain(&locked(&self.state), host).is_some()
+    }
+
+    /// The API and the stage that such a domain maps `key` to.
+    pub(crate) fn mapped(&self, host: &str, key: &str) -> Option<(String, String)> {
+        let all = locked(&self.state);
+        let mut mappings = domain(&all, host)?.mappings.values();
+        let mapping = mappings.find(|mapping| text(mapping, "apiMappingKey") == key)?;
+        let part = |member| text(mapping, member).to_owned();
+        Some((part("apiId"), part("stage")))
+    }
+
     /// The APIs that have a stage of this name.
     pub(crate) fn apis_with_stage(&self, stage: &str) -> Vec<String> {
         locked(&self.state)
@@ -107,6 +121,13 @@ impl ApiGateway {
             .map(|(id, _)| id.clone())
             .collect()
     }
+}
+
+/// The domain itself, or one that stands for all names of its level.
+fn domain<'a>(all: &'a State, host: &str) -> Option<&'a Domain> {
+    let host = host.to_ascii_lowercase();
+    let wide = || all.domains.get(&format!("*.{}", host.split_once('.')?.1));
+    all.domains.get(&host).or_else(wide)
 }
 
 fn served_route(snapshot: &Snapshot, id: &str, route: &Route) -> ServedRoute {

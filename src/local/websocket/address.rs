@@ -4,6 +4,10 @@ use percent_encoding::percent_decode_str;
 
 use super::apis_with_stage;
 use crate::local::World;
+use crate::local::apigateway::Served;
+
+/// Below a stage, the path of its connections.
+pub(crate) const CALLBACK: &str = "@connections";
 
 const PREFIX: [&str; 2] = ["_aws", "execute-api"];
 
@@ -12,6 +16,8 @@ const PREFIX: [&str; 2] = ["_aws", "execute-api"];
 pub(crate) struct Address {
     pub(crate) api_id: Option<String>,
     pub(crate) path: Vec<String>,
+    /// The domain of one's own by which it was reached.
+    pub(crate) domain: Option<String>,
 }
 
 impl Address {
@@ -26,7 +32,11 @@ impl Address {
         if parts.len() > PREFIX.len() && parts.iter().zip(PREFIX).all(|(a, b)| a == b) {
             let path = parts.split_off(PREFIX.len() + 1);
             let api_id = parts.pop();
-            return Self { api_id, path };
+            return Self {
+                api_id,
+                path,
+                domain: None,
+            };
         }
         let api_id = host
             .split_once(".execute-api.")
@@ -34,7 +44,36 @@ impl Address {
         Self {
             api_id,
             path: parts,
+            domain: None,
         }
+    }
+
+    /// As [`Address::of`], and through the mappings of domains of one's own, behind which a stage has any name.
+    pub(crate) fn at(world: &World, host: &str, path: &str) -> Self {
+        let address = Self::of(host, path);
+        let name = host.split(':').next().unwrap_or_default();
+        if !world.apigateway.has_domain(name) {
+            return address;
+        }
+        let callback = address.path.iter().position(|part| part == CALLBACK);
+        let (key, rest) = address
+            .path
+            .split_at(callback.unwrap_or(address.path.len()));
+        // What is not mapped is nowhere, also where a stage would have that name.
+        let (api_id, path) = match world.apigateway.mapped(name, &key.join("/")) {
+            Some((api_id, stage)) => (api_id, [&[stage], rest].concat()),
+            None => (String::new(), Vec::new()),
+        };
+        Self {
+            api_id: Some(api_id),
+            path,
+            domain: Some(name.to_ascii_lowercase()),
+        }
+    }
+
+    /// Whether it leads to the stage: an API's own endpoint can be disabled.
+    pub(crate) fn reaches(&self, served: &Served) -> bool {
+        self.domain.is_some() || !served.hidden
     }
 
     /// The one API and stage that a socket's URL means. A bare `/{stage}` is enough while only one API has that stage.

@@ -77,13 +77,14 @@ pub(super) async fn handshake(State(world): State<Arc<World>>, request: Request)
     let Some((upgrade, accept)) = upgrade(&mut parts) else {
         return plain(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
     };
-    let served = address(&parts)
+    let address = address(&world, &parts);
+    let served = address
         .stage(&world)
         .and_then(|(api, stage)| served(&world, &api, &stage));
-    let Some(served) = served.filter(|served| !served.hidden) else {
+    let Some(served) = served.filter(|served| address.reaches(served)) else {
         return plain(StatusCode::FORBIDDEN, "Forbidden");
     };
-    let visit = Visit::new(&world, &parts, served);
+    let visit = Visit::new(&world, &parts, served, address.domain);
     let query = parts.uri.query().unwrap_or_default().to_owned();
     match decide(&world, visit).await {
         Verdict::Refused(response) => response,
@@ -99,10 +100,10 @@ pub(super) async fn nowhere() -> Response {
     plain(StatusCode::FORBIDDEN, "Forbidden")
 }
 
-pub(super) fn address(parts: &Parts) -> Address {
+fn address(world: &World, parts: &Parts) -> Address {
     let host = parts.headers.get(HOST).and_then(|h| h.to_str().ok());
     let host = host.or_else(|| parts.uri.host()).unwrap_or_default();
-    Address::of(host, parts.uri.path())
+    Address::at(world, host, parts.uri.path())
 }
 
 fn plain(status: StatusCode, message: &str) -> Response {
@@ -141,12 +142,11 @@ fn switching(accept: &str, protocol: Option<HeaderValue>) -> Response {
 }
 
 impl Visit {
-    fn new(world: &World, parts: &Parts, served: Served) -> Self {
+    fn new(world: &World, parts: &Parts, served: Served, domain: Option<String>) -> Self {
         let now = world.clock.millis();
-        let domain = format!(
-            "{}.execute-api.{}.amazonaws.com",
-            served.api_id, world.region
-        );
+        let (api_id, region) = (&served.api_id, &world.region);
+        let own = || format!("{api_id}.execute-api.{region}.amazonaws.com");
+        let domain = domain.unwrap_or_else(own);
         let query = parts.uri.query().unwrap_or_default();
         let asked = Asked {
             headers: headers(&parts.headers, &domain),

@@ -207,3 +207,73 @@ async fn a_redeployment_under_traffic_loses_no_message() {
         assert!(expected.remove(&got).is_some(), "{got}");
     }
 }
+
+#[tokio::test]
+async fn a_domain_of_ones_own_leads_to_what_it_maps() {
+    let cloud = Cloud::still().await;
+    let world = &cloud.world;
+    let mut events = cloud.recorder("f", ok()).await;
+    let mut served = cloud.routes(&[("$connect", "f")]);
+    let make = async |path: &str, body: Value| {
+        let body = body.to_string();
+        let reply = apigateway::answer(world, "POST", path, "", body.as_bytes()).await;
+        reply.unwrap().body.unwrap()
+    };
+    let api = make(
+        "/v2/apis",
+        json!({ "name": "c", "protocolType": "WEBSOCKET", "routeSelectionExpression": "x" }),
+    )
+    .await;
+    let api = api["apiId"].as_str().unwrap();
+    make(
+        &format!("/v2/apis/{api}/stages"),
+        json!({ "stageName": STAGE }),
+    )
+    .await;
+    let arn = "arn:aws:acm:us-east-1:000000000000:certificate/c";
+    let configuration = json!([{ "certificateArn": arn }]);
+    make(
+        "/v2/domainnames",
+        json!({ "domainName": "chat.example.com", "domainNameConfigurations": configuration }),
+    )
+    .await;
+    for key in ["live", ""] {
+        let mapping = json!({ "apiId": api, "stage": STAGE, "apiMappingKey": key });
+        make("/v2/domainnames/chat.example.com/apimappings", mapping).await;
+    }
+    // Reached by its domain only.
+    served.api_id = api.to_owned();
+    served.hidden = true;
+    world.sockets.serve(served);
+    let permission = json!({
+        "StatementId": "any", "Action": "lambda:InvokeFunction",
+        "Principal": "apigateway.amazonaws.com",
+    });
+    let path = "/2015-03-31/functions/f/policy";
+    assert_eq!(cloud.call("POST", path, permission).await.status, 201);
+    let host = [("host", "chat.example.com:4747")];
+    for (path, status) in [("live", 101), ("", 101), ("prod", 403)] {
+        let url = format!("ws://{}/{path}", cloud.address);
+        assert_eq!(knock(url, &host).await.0, status, "/{path}");
+    }
+    for _ in 0..2 {
+        let event = event(&mut events).await;
+        assert_eq!(event["requestContext"]["domainName"], "chat.example.com");
+        assert_eq!(event["headers"]["Host"], "chat.example.com");
+    }
+
+    let url = format!("ws://{}/live", cloud.address);
+    let mut request = url.into_client_request().unwrap();
+    let name = "chat.example.com".parse().unwrap();
+    request.headers_mut().insert("host", name);
+    let (client, _) = connect_async(request).await.unwrap();
+    let id = id(&event(&mut events).await).replace('=', "%3D");
+    let signed = "AWS4-HMAC-SHA256 Credential=A/20231114/us-east-1/execute-api/aws4_request";
+    for (base, status) in [("/live", 200), ("", 200), ("/prod", 403)] {
+        let headers = [("host", "chat.example.com"), ("authorization", signed)];
+        let path = format!("{base}/@connections/{id}");
+        let got = cloud.http("GET", &path, &headers, b"").await;
+        assert_eq!(got.status, status, "{path}");
+    }
+    drop(client);
+}
