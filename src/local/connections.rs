@@ -97,7 +97,7 @@ async fn answer(world: &World, parts: &Parts, body: Body) -> Result<Response, Re
     }
 }
 
-fn forbidden() -> Refusal {
+pub(super) fn forbidden() -> Refusal {
     Refusal::new(403, "ForbiddenException", "Forbidden")
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use axum::Router;
@@ -22,13 +22,13 @@ use tower_service::Service as _;
 use super::iam::Asked;
 use super::pace::Pace;
 use super::refusal::Refusal;
-use super::service::{self, Service, text};
+use super::service::{self, Credential, Service, text};
 use super::sts::Session;
 use super::tls::{self, Door};
 use super::wire::{self, Protocol, Reply};
 use super::{
-    Happening, World, apigateway, connections, console, dynamodb, faults, iam, ids, lambda, logs,
-    sts, tagging, websocket,
+    Happening, World, apigateway, connections, console, dynamodb, faults, iam, ids, lambda, locked,
+    logs, sts, tagging, websocket,
 };
 
 /// A 50 MB zip is 67 MB in base64.
@@ -37,6 +37,7 @@ const BODY_LIMIT: usize = 70 * 1024 * 1024;
 /// What SDKs hand on of the function call that they run in.
 pub(super) const TRACE: &str = "x-amzn-trace-id";
 
+/// One account's services.
 struct Edge {
     world: Arc<World>,
     lambda: Router,
@@ -67,29 +68,43 @@ pub(super) async fn serve(
         .await
 }
 
+/// Every account's services, made when the first request means them.
+struct Edges {
+    first: Arc<Edge>,
+    others: Mutex<BTreeMap<String, Arc<Edge>>>,
+}
+
+impl Edges {
+    fn of(&self, world: &Arc<World>) -> Arc<Edge> {
+        if Arc::ptr_eq(world, &self.first.world) {
+            return Arc::clone(&self.first);
+        }
+        let mut others = locked(&self.others);
+        let edge = others.entry(world.account.clone());
+        Arc::clone(edge.or_insert_with(|| Arc::new(Edge::new(Arc::clone(world)))))
+    }
+}
+
 pub(super) fn router(world: Arc<World>) -> Router {
-    let data = websocket::router(Arc::clone(&world)).merge(connections::router(Arc::clone(&world)));
-    let edge = Edge {
-        lambda: lambda::router(Arc::clone(&world)),
-        data,
-        console: console::router(Arc::clone(&world)),
-        pace: Pace::default(),
-        world,
+    let edges = Edges {
+        first: Arc::new(Edge::new(world)),
+        others: Mutex::default(),
     };
     Router::new()
         .fallback(answer)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .with_state(Arc::new(edge))
+        .with_state(Arc::new(edges))
 }
 
-async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> Response {
+async fn answer(State(edges): State<Arc<Edges>>, request: Request) -> Response {
+    let edge = &edges.first;
     let sealed = edge.world.tls.get().and(edge.world.address.get());
     if let (Some(here), &Method::CONNECT) = (sealed, request.method()) {
         return tls::open(*here, request).await;
     }
     let host = host(request.headers(), request.uri()).to_owned();
-    let ours = || sealed.is_some() && tls::serves(&host) || edge.world.apigateway.has_domain(&host);
-    if !is_local(&host) && !ours() {
+    let own = !is_local(&host) && edge.world.has_domain(&host);
+    if !is_local(&host) && !own && !(sealed.is_some() && tls::serves(&host)) {
         // A page on the internet may aim a name of its own at 127.0.0.1; its Host header gives it away.
         let text = format!("host {host:?} is not this machine: use 127.0.0.1 or localhost\n");
         return (StatusCode::FORBIDDEN, text).into_response();
@@ -97,11 +112,27 @@ async fn answer(State(edge): State<Arc<Edge>>, request: Request) -> Response {
     if console::is_meant(&host, &request) {
         return forward(&edge.console, request).await;
     }
-    let service = Service::of(&host, &request).filter(|_| !edge.world.apigateway.has_domain(&host));
+    let service = Service::of(&host, &request).filter(|_| !own);
     match service {
-        Some(service) => control(&edge, service, request).await,
-        None => forward(&edge.data, request).await,
+        Some(service) => match edge.world.of_key(service::key(request.headers())) {
+            Ok(world) => control(&edges.of(&world), service, request).await,
+            Err(refusal) => service.protocol().refuse(&wire::request_id(), &refusal),
+        },
+        None => data(&edges, &host, request).await,
     }
+}
+
+/// A socket, or a call of a connection. Nobody signs for another account.
+async fn data(edges: &Edges, host: &str, request: Request) -> Response {
+    let first = &edges.first.world;
+    let world = first.of_url(host, request.uri().path());
+    let signer = Credential::of(request.headers()).map(|credential| first.of_key(credential.key));
+    let refusal = match signer {
+        Some(Err(refusal)) => refusal,
+        Some(Ok(signer)) if !Arc::ptr_eq(&signer, &world) => connections::forbidden(),
+        _ => return forward(&edges.of(&world).data, request).await,
+    };
+    wire::rest_json(&refusal)
 }
 
 pub(super) async fn forward(router: &Router, request: Request) -> Response {
@@ -238,6 +269,17 @@ fn operation(
 }
 
 impl Edge {
+    fn new(world: Arc<World>) -> Self {
+        let sockets = websocket::router(Arc::clone(&world));
+        Self {
+            lambda: lambda::router(Arc::clone(&world)),
+            data: sockets.merge(connections::router(Arc::clone(&world))),
+            console: console::router(Arc::clone(&world)),
+            pace: Pace::default(),
+            world,
+        }
+    }
+
     async fn perform(&self, call: &Call, body: CallBody, request_id: &str) -> Response {
         let protocol = call.service.protocol();
         let entered = match self.admit(call) {

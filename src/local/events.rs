@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::ids;
 use super::selection::{CONNECT, DISCONNECT};
 use super::sts::USER_ID;
-use super::{ACCOUNT, ids};
 
 /// One connection as every one of its events describes it.
 #[derive(Debug, Clone)]
@@ -31,6 +31,7 @@ pub(crate) struct Caller {
 /// A caller that IAM knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Signer {
+    pub(crate) account: String,
     pub(crate) key: String,
     pub(crate) arn: String,
 }
@@ -175,7 +176,7 @@ impl Caller {
         if let Some(signer) = &self.signer {
             for (name, value) in [
                 ("accessKey", signer.key.as_str()),
-                ("accountId", ACCOUNT),
+                ("accountId", &signer.account),
                 ("caller", USER_ID),
                 ("user", USER_ID),
                 ("userArn", &signer.arn),
@@ -400,6 +401,7 @@ mod tests {
         let mut caller = caller();
         let arn = "arn:aws:sts::000000000000:assumed-role/r/s";
         caller.signer = Some(Signer {
+            account: "000000000000".to_owned(),
             key: "ASIA1".to_owned(),
             arn: arn.to_owned(),
         });

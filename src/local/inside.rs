@@ -29,6 +29,7 @@ impl Inside {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let world = Arc::new(World::open(options)?);
         world.address.get_or_init(|| address);
+        world.reopen()?;
         let router = edge::router(Arc::clone(&world));
         Ok(Self { world, router })
     }
@@ -45,7 +46,8 @@ impl Inside {
 
     /// Brings to disk what is not there yet, for a cloud that is opened on the same folder later.
     pub fn save(&self) -> io::Result<()> {
-        self.world.logs.flush(&self.world.store)
+        let mut all = self.world.all().into_iter();
+        all.try_for_each(|world| world.logs.flush(&world.store))
     }
 
     /// As [`super::LocalCloud::suggest`].

@@ -4,6 +4,7 @@
 //! Never: a word about stacks or plans, the SDK, or any other module of ours. A leniency here is a bug with
 //! three victims: `dev`'s user, the tests, and the first deploy to AWS.
 
+mod accounts;
 pub(crate) mod apigateway;
 pub mod clock;
 pub(crate) mod connections;
@@ -46,6 +47,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
+use accounts::Accounts;
 use apigateway::ApiGateway;
 use clock::Clock;
 use console::{Console, Detail, Journal, Suggestions};
@@ -57,11 +59,8 @@ use logs::Logs;
 use store::Store;
 use websocket::Sockets;
 
-/// The account of everything local.
+/// The account of whoever signs with anything but an account's id.
 pub const ACCOUNT: &str = "000000000000";
-
-/// Whoever calls, but for a role's session.
-pub(crate) const CALLER: &str = "arn:aws:iam::000000000000:user/local";
 
 /// How a local cloud is to be.
 #[derive(Debug, Clone)]
@@ -340,10 +339,12 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     /// Whether IAM refuses what it denies.
     pub(crate) enforces: bool,
+    pub(crate) account: String,
+    accounts: Accounts,
     pub(crate) region: String,
     /// Where the one listener listens, once it does.
     pub(crate) address: OnceLock<SocketAddr>,
-    pub(crate) tls: OnceLock<tls::Tls>,
+    pub(crate) tls: OnceLock<Arc<tls::Tls>>,
     pub(crate) store: Store,
     pub(crate) happenings: broadcast::Sender<Happening>,
     pub(crate) journal: Journal,
@@ -359,15 +360,21 @@ pub(crate) struct World {
 
 impl World {
     fn open(options: Options) -> io::Result<Self> {
+        Self::of(ACCOUNT, options)
+    }
+
+    fn of(account: &str, options: Options) -> io::Result<Self> {
         let store = Store::open(options.dir.as_deref())?;
         Ok(Self {
+            account: account.to_owned(),
+            accounts: Accounts::new(&options),
             address: OnceLock::new(),
             tls: OnceLock::new(),
             happenings: broadcast::Sender::new(HAPPENINGS),
             journal: Journal::default(),
             console: Console::default(),
-            apigateway: ApiGateway::open(&store)?,
-            iam: Iam::open(&store)?,
+            apigateway: ApiGateway::open(&store, account)?,
+            iam: Iam::open(&store, account)?,
             logs: Logs::open(&store)?,
             dynamodb: Dynamo::open(&store, &options.clock)?,
             lambda: Lambda::open(&store)?,
@@ -390,6 +397,16 @@ impl World {
         self.journal.close();
         // There is nobody left to tell.
         self.logs.flush(&self.store).ok();
+    }
+
+    /// Whoever calls, but for a role's session.
+    pub(crate) fn user(&self) -> String {
+        format!("arn:aws:iam::{}:user/local", self.account)
+    }
+
+    /// The Region and the account, as they stand in ARNs.
+    pub(crate) fn place(&self) -> String {
+        format!("{}:{}", self.region, self.account)
     }
 
     pub(crate) fn tell(&self, happening: Happening) {
@@ -438,8 +455,9 @@ impl LocalCloud {
         let world = Arc::new(World::open(options)?);
         world.address.get_or_init(|| address);
         if let Some(tls) = tls {
-            world.tls.get_or_init(|| tls);
+            world.tls.get_or_init(|| Arc::new(tls));
         }
+        world.reopen()?;
         let (stop, stopped) = watch::channel(false);
         spawn(until(stopped.clone(), flush_logs(Arc::clone(&world))));
         spawn(until(stopped.clone(), sweep_tables(Arc::clone(&world))));
@@ -459,7 +477,7 @@ impl LocalCloud {
 
     /// The certificate that clients of HTTPS and WSS need to trust, where those are served.
     pub fn authority(&self) -> Option<&Path> {
-        self.world.tls.get().map(tls::Tls::authority)
+        self.world.tls.get().map(|tls| tls.authority())
     }
 
     /// Gives the account a role for API Gateway's logs when it has none. On AWS that is an administrator's, once
@@ -481,7 +499,7 @@ impl LocalCloud {
     /// Stops listening, closes the sockets, lets requests in flight finish for a moment, saves.
     pub async fn shutdown(mut self) {
         self.stop.send_replace(true);
-        self.world.close();
+        self.world.all().iter().for_each(|world| world.close());
         if let Some(mut serving) = self.serving.take()
             && tokio::time::timeout(GRACE, &mut serving).await.is_err()
         {
@@ -493,7 +511,7 @@ impl LocalCloud {
 impl Drop for LocalCloud {
     fn drop(&mut self) {
         self.stop.send_replace(true);
-        self.world.close();
+        self.world.all().iter().for_each(|world| world.close());
     }
 }
 
@@ -525,16 +543,19 @@ async fn until(mut stopped: watch::Receiver<bool>, task: impl Future<Output = ()
 async fn flush_logs(world: Arc<World>) {
     loop {
         world.clock.wait(FLUSH).await;
-        let world = Arc::clone(&world);
-        // Messages must not wait for the disk. A flush that panics is made up for by the next.
-        drop(tokio::task::spawn_blocking(move || world.logs.flush(&world.store)).await);
+        for world in world.all() {
+            // Messages must not wait for the disk. A flush that panics is made up for by the next.
+            drop(tokio::task::spawn_blocking(move || world.logs.flush(&world.store)).await);
+        }
     }
 }
 
 async fn sweep_tables(world: Arc<World>) {
     loop {
         world.clock.wait(SWEEP).await;
-        dynamodb::sweep(&world).await;
+        for world in world.all() {
+            dynamodb::sweep(&world).await;
+        }
     }
 }
 

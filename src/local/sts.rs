@@ -11,7 +11,7 @@ use super::iam::{Ask, Context, Principal, check, user};
 use super::refusal::Refusal;
 use super::service::{key, text};
 use super::wire::{self, Reply};
-use super::{ACCOUNT, CALLER, World, locked};
+use super::{World, locked};
 
 /// The unique id of the account's one user.
 pub(crate) const USER_ID: &str = "AIDALOCALLOCALLOCALXX";
@@ -47,15 +47,24 @@ pub(crate) struct Credentials {
 }
 
 impl Session {
+    /// Its role's.
+    fn account(&self) -> &str {
+        self.role.split(':').nth(4).unwrap_or_default()
+    }
+
     pub(crate) fn arn(&self) -> String {
         let role = self.role.rsplit('/').next().unwrap_or_default();
-        format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{}", self.name)
+        format!(
+            "arn:aws:sts::{}:assumed-role/{role}/{}",
+            self.account(),
+            self.name
+        )
     }
 
     /// It is its role, too.
     pub(crate) fn principal(&self) -> Principal {
         Principal::Identity {
-            account: ACCOUNT.to_owned(),
+            account: self.account().to_owned(),
             arns: vec![self.role.clone(), self.arn()],
         }
     }
@@ -100,7 +109,7 @@ pub(crate) fn holder(world: &World, key: &str) -> String {
     let sessions = locked(&world.sts.0);
     sessions
         .get(key)
-        .map_or_else(|| CALLER.to_owned(), |session| session.arn())
+        .map_or_else(|| world.user(), |session| session.arn())
 }
 
 /// A session for a function's processes; it lasts as long as they do.
@@ -116,6 +125,11 @@ pub(crate) fn for_function(world: &World, role: &str, name: &str, arn: &str) -> 
 }
 
 impl Sts {
+    /// Whether the key is of a session that was given out here.
+    pub(crate) fn knows(&self, key: &str) -> bool {
+        locked(&self.0).contains_key(key)
+    }
+
     fn give(&self, session: Session) -> Credentials {
         let letters = std::iter::repeat_with(fastrand::alphanumeric).take(20 - SESSION.len());
         let letters: String = letters.collect();
@@ -148,9 +162,9 @@ pub(crate) fn answer(
 ) -> Result<Reply, Refusal> {
     match operation {
         "GetCallerIdentity" => Ok(Reply::ok(json!({
-            "Arn": who(caller),
+            "Arn": who(world, caller),
             "UserId": USER_ID,
-            "Account": ACCOUNT,
+            "Account": world.account,
         }))),
         "AssumeRole" => assume(world, parameters, caller),
         _ => Err(Refusal::new(
@@ -161,8 +175,8 @@ pub(crate) fn answer(
     }
 }
 
-fn who(caller: Option<&Session>) -> String {
-    caller.map_or_else(|| CALLER.to_owned(), Session::arn)
+fn who(world: &World, caller: Option<&Session>) -> String {
+    caller.map_or_else(|| world.user(), Session::arn)
 }
 
 fn assume(
@@ -210,7 +224,7 @@ fn allowed(
     caller: Option<&Session>,
 ) -> Result<(), Refusal> {
     let mut context = Context::default();
-    context.set("aws:PrincipalAccount", ACCOUNT);
+    context.set("aws:PrincipalAccount", world.account.clone());
     if !external.is_empty() {
         context.set("sts:ExternalId", external);
     }
@@ -218,13 +232,13 @@ fn allowed(
     if let Some(session) = caller {
         check(world, session, &[Ask::new("sts:AssumeRole", role)]).map_err(denied)?;
     }
-    let principal = caller.map_or_else(user, Session::principal);
+    let principal = caller.map_or_else(|| user(world), Session::principal);
     if world.iam.trusts(role, &principal, &context) {
         return Ok(());
     }
     Err(denied(format!(
         "User: {} is not authorized to perform: sts:AssumeRole on resource: {role}",
-        who(caller)
+        who(world, caller)
     )))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{bad, text};
 use crate::local::refusal::Refusal;
 use crate::local::wire::{Object, Reply};
-use crate::local::{ACCOUNT, World, iam, locked};
+use crate::local::{World, iam, locked};
 
 const NOT_READY: &str = "The role ARN does not have required permissions configured. Please grant trust permission for API Gateway and add the required role policy.";
 
@@ -29,7 +29,7 @@ pub(crate) fn grant(world: &World) -> Result<(), Refusal> {
     if locked(&world.apigateway.state).account_role.is_some() {
         return Ok(());
     }
-    let arn = format!("arn:aws:iam::{ACCOUNT}:role/{ROLE}");
+    let arn = format!("arn:aws:iam::{}:role/{ROLE}", world.account);
     if !world.iam.has_role(&arn) {
         let trust = json!({
             "Version": "2012-10-17",

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::members::{self, Is, Member, Patch};
-use super::{Api, Context, State, bad, domains, no_api, tags, text, within};
+use super::{Api, Context, State, bad, domains, tags, text, within};
 use crate::local::refusal::Refusal;
 use crate::local::wire::{self, Object, Reply};
 
@@ -93,7 +93,8 @@ pub(super) fn update(api: &mut Api, body: &Object) -> Result<Reply, Refusal> {
 pub(super) fn delete(state: &mut State, id: &str) -> Result<Reply, Refusal> {
     domains::api_is_free(state, id)?;
     let gone = state.apis.remove(id);
-    gone.map(|_| Reply::empty(204)).ok_or_else(|| no_api(id))
+    gone.map(|_| Reply::empty(204))
+        .ok_or_else(|| state.no_api(id))
 }
 
 fn endpoint(id: &str, region: &str) -> String {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::members::{self, Is, Member, Patch};
 use super::paging::{one, page};
-use super::{Context, Domain, State, bad, conflict, no_api, tags, text};
+use super::{Context, Domain, State, bad, conflict, tags, text};
 use crate::local::refusal::Refusal;
 use crate::local::wire::{self, Object, Reply};
 
@@ -225,8 +225,7 @@ fn update_mapping(
 
 fn check(state: &State, name: &str, id: &str, about: &Object) -> Result<(), Refusal> {
     let found = state.domains.get(name).ok_or_else(|| no_domain(name))?;
-    let api = state.apis.get(text(about, "apiId"));
-    let api = api.ok_or_else(|| no_api(text(about, "apiId")))?;
+    let api = state.api(text(about, "apiId"))?;
     api.stage(text(about, "stage"))?;
     let key = text(about, "apiMappingKey");
     let plain = |c: char| c.is_ascii_alphanumeric() || "$-_.+!*'()".contains(c);

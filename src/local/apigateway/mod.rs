@@ -31,6 +31,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::accounts::AccountId;
 use super::refusal::Refusal;
 use super::store::Store;
 use super::wire::{self, Object, Reply};
@@ -60,6 +61,8 @@ pub(crate) struct ApiGateway {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct State {
+    #[serde(skip)]
+    account: AccountId,
     apis: BTreeMap<String, Api>,
     account_role: Option<String>,
     domains: BTreeMap<String, Domain>,
@@ -142,9 +145,11 @@ pub(crate) async fn answer(
 }
 
 impl ApiGateway {
-    pub(crate) fn open(store: &Store) -> io::Result<Self> {
+    pub(crate) fn open(store: &Store, account: &str) -> io::Result<Self> {
+        let mut state: State = store.load(FILE)?;
+        state.account = AccountId::new(account);
         Ok(Self {
-            state: Mutex::new(store.load(FILE)?),
+            state: Mutex::new(state),
             held: Mutex::default(),
         })
     }
@@ -188,7 +193,7 @@ impl ApiGateway {
         if let Some(reply) = domains::read(&state, operation, ids, query)? {
             return Ok(reply);
         }
-        let api = state.apis.get(&ids[0]).ok_or_else(|| no_api(&ids[0]))?;
+        let api = state.api(&ids[0])?;
         children::read(api, operation, ids, query)
     }
 
@@ -220,7 +225,7 @@ impl ApiGateway {
                 if operation == "DeleteStage" {
                     domains::stage_is_free(&draft, &ids[0], &ids[1])?;
                 }
-                let api = draft.apis.get_mut(&ids[0]).ok_or_else(|| no_api(&ids[0]))?;
+                let api = draft.api_mut(&ids[0])?;
                 let reply = children::write(api, &context, operation, ids, body)?;
                 deployments::auto_deploy(api, &context, operation);
                 reply
@@ -304,9 +309,20 @@ fn conflict(message: impl Into<String>) -> Refusal {
     Refusal::new(409, "ConflictException", message)
 }
 
-fn no_api(id: &str) -> Refusal {
-    let message = format!("Invalid API identifier specified {}:{id}", super::ACCOUNT);
-    Refusal::new(404, "NotFoundException", message).with("resourceType", "Api")
+impl State {
+    fn api(&self, id: &str) -> Result<&Api, Refusal> {
+        self.apis.get(id).ok_or_else(|| self.no_api(id))
+    }
+
+    fn api_mut(&mut self, id: &str) -> Result<&mut Api, Refusal> {
+        let missing = self.no_api(id);
+        self.apis.get_mut(id).ok_or(missing)
+    }
+
+    fn no_api(&self, id: &str) -> Refusal {
+        let message = format!("Invalid API identifier specified {}:{id}", self.account);
+        Refusal::new(404, "NotFoundException", message).with("resourceType", "Api")
+    }
 }
 
 fn no_stage(name: &str) -> Refusal {

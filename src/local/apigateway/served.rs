@@ -98,7 +98,11 @@ impl ApiGateway {
         })
     }
 
-    /// The domain of one's own that a host means, if there is one.
+    pub(crate) fn has_api(&self, api_id: &str) -> bool {
+        locked(&self.state).apis.contains_key(api_id)
+    }
+
+    /// Whether a host is a domain of one's own.
     pub(crate) fn has_domain(&self, host: &str) -> bool {
         domain(&locked(&self.state), host).is_some()
     }
@@ -125,6 +129,9 @@ impl ApiGateway {
 
 /// The domain itself, or one that stands for all names of its level.
 fn domain<'a>(all: &'a State, host: &str) -> Option<&'a Domain> {
+    if all.domains.is_empty() {
+        return None;
+    }
     let host = host.to_ascii_lowercase();
     let wide = || all.domains.get(&format!("*.{}", host.split_once('.')?.1));
     all.domains.get(&host).or_else(wide)

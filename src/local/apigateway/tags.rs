@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::members::{self, Is};
-use super::{State, bad, domains::no_domain, no_api};
+use super::{State, bad, domains::no_domain};
 use crate::local::refusal::Refusal;
 use crate::local::wire::{Object, Reply};
 
@@ -40,9 +40,9 @@ pub(super) fn check(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
 
 pub(super) fn get(state: &State, arn: &str) -> Result<Reply, Refusal> {
     let tags = match parse(arn)? {
-        Tagged::Api(id) => of(&state.apis.get(id).ok_or_else(|| no_api(id))?.about),
+        Tagged::Api(id) => of(&state.api(id)?.about),
         Tagged::Stage(id, name) => {
-            let api = state.apis.get(id).ok_or_else(|| no_api(id))?;
+            let api = state.api(id)?;
             of(api.stage(name)?)
         }
         Tagged::Domain(name) => {
@@ -86,11 +86,11 @@ pub(super) fn untag(
 fn tagged<'a>(state: &'a mut State, arn: &str) -> Result<&'a mut Object, Refusal> {
     match parse(arn)? {
         Tagged::Api(id) => {
-            let api = state.apis.get_mut(id).ok_or_else(|| no_api(id))?;
+            let api = state.api_mut(id)?;
             Ok(&mut api.about)
         }
         Tagged::Stage(id, name) => {
-            let api = state.apis.get_mut(id).ok_or_else(|| no_api(id))?;
+            let api = state.api_mut(id)?;
             api.stage_mut(name)
         }
         Tagged::Domain(name) => {

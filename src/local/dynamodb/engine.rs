@@ -11,8 +11,8 @@ use crate::local::clock::Clock;
 use crate::local::refusal::Refusal;
 use crate::local::wire::Object;
 
-/// The region that the engine writes into every ARN.
-const FOREIGN: &str = "arn:aws:dynamodb:dynoxide:";
+/// The Region and the account that the engine writes into every ARN.
+const FOREIGN: &str = "arn:aws:dynamodb:dynoxide:000000000000:";
 
 /// The cloud's clock, for the engine's TTL and streams.
 pub(super) struct Time(pub(super) Clock);
@@ -137,21 +137,21 @@ fn refusal(error: DynoxideError, operation: &str) -> Refusal {
     refusal
 }
 
-/// Puts the cloud's region into ARNs that the engine wrote.
-pub(super) fn localize(value: &mut Value, region: &str) {
+/// Puts the Region and the account of the cloud into ARNs that the engine wrote.
+pub(super) fn localize(value: &mut Value, place: &str) {
     match value {
         Value::String(text) => {
             if let Some(rest) = text.strip_prefix(FOREIGN) {
-                *text = format!("arn:aws:dynamodb:{region}:{rest}");
+                *text = format!("arn:aws:dynamodb:{place}:{rest}");
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| localize(item, region)),
-        Value::Object(members) => members.values_mut().for_each(|item| localize(item, region)),
+        Value::Array(items) => items.iter_mut().for_each(|item| localize(item, place)),
+        Value::Object(members) => members.values_mut().for_each(|item| localize(item, place)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 /// A request's ARNs as the engine wrote them, for calls that look something up by ARN.
-pub(super) fn foreign(body: &[u8], region: &str) -> String {
-    String::from_utf8_lossy(body).replace(&format!("arn:aws:dynamodb:{region}:"), FOREIGN)
+pub(super) fn foreign(body: &[u8], place: &str) -> String {
+    String::from_utf8_lossy(body).replace(&format!("arn:aws:dynamodb:{place}:"), FOREIGN)
 }

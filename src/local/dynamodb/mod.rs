@@ -83,7 +83,7 @@ pub(crate) async fn tagged(
     blocking(world, |world| {
         let mut found = Vec::new();
         for name in tables::names(&world.dynamodb.engine)? {
-            let arn = table_arn(&world.region, &name);
+            let arn = table_arn(world, &name);
             let tags = settings::tags(world, &arn)?;
             found.push((arn, tags));
         }
@@ -136,9 +136,9 @@ fn perform(world: &World, operation: &str, body: &[u8]) -> Result<Value, Refusal
             Ok(json!({ "Endpoints": [{ "Address": address, "CachePeriodInMinutes": 1440 }] }))
         }
         "ListStreams" | "DescribeStream" | "GetShardIterator" | "GetRecords" => {
-            let body = engine::foreign(body, &world.region);
+            let body = engine::foreign(body, &world.place());
             let mut reply = engine::run(engine, operation, body.as_bytes())?;
-            engine::localize(&mut reply, &world.region);
+            engine::localize(&mut reply, &world.place());
             Ok(reply)
         }
         _ => {
@@ -173,8 +173,8 @@ fn save(world: &World, states: &States) -> Result<(), Refusal> {
         .map_err(|e| wire::unsaved(&e))
 }
 
-fn table_arn(region: &str, name: &str) -> String {
-    format!("arn:aws:dynamodb:{region}:{}:table/{name}", super::ACCOUNT)
+fn table_arn(world: &World, name: &str) -> String {
+    format!("arn:aws:dynamodb:{}:table/{name}", world.place())
 }
 
 /// How the service spells its own errors.

@@ -10,7 +10,7 @@ use super::states::{Leaving, State, States, Status};
 use super::{in_use, invalid, not_found, refuse, save, table_name};
 use crate::local::refusal::Refusal;
 use crate::local::wire::Object;
-use crate::local::{ACCOUNT, World, locked};
+use crate::local::{World, locked};
 
 /// Of an added index's time, the part in which the table itself is `UPDATING`.
 const UPDATING_PART: u32 = 12;
@@ -49,7 +49,7 @@ pub(super) fn create(world: &World, body: Object) -> Result<Value, Refusal> {
             "One or more parameter values were invalid: List of GlobalSecondaryIndexes is empty",
         ));
     }
-    let sse = sse(&body, &world.region);
+    let sse = sse(&body, &world.place());
     let indexed = body.contains_key("GlobalSecondaryIndexes");
     let mut reply = engine::run(
         &world.dynamodb.engine,
@@ -67,7 +67,7 @@ pub(super) fn create(world: &World, body: Object) -> Result<Value, Refusal> {
         ..State::default()
     };
     let table = &mut reply["TableDescription"];
-    engine::localize(table, &world.region);
+    engine::localize(table, &world.place());
     set_sse(table, &state);
     set_status(table, Status::Creating);
     states.tables.insert(name, state);
@@ -83,7 +83,7 @@ pub(super) fn describe(world: &World, states: &States, name: &str) -> Result<Val
     let request = json!({ "TableName": name }).to_string();
     let mut reply = engine::run(&world.dynamodb.engine, "DescribeTable", request.as_bytes())?;
     let mut table = reply["Table"].take();
-    engine::localize(&mut table, &world.region);
+    engine::localize(&mut table, &world.place());
     let (state, now) = (states.of(name), world.clock.now());
     set_sse(&mut table, &state);
     set_status(&mut table, state.status(now));
@@ -146,7 +146,7 @@ fn drop_nulls(table: &mut Value) {
 }
 
 /// What `DescribeTable` says of a table's own key; nothing for the key that AWS owns.
-fn sse(body: &Object, region: &str) -> Option<Value> {
+fn sse(body: &Object, place: &str) -> Option<Value> {
     let wanted = body.get("SSESpecification")?;
     if wanted["Enabled"] != true {
         return None;
@@ -157,10 +157,7 @@ fn sse(body: &Object, region: &str) -> Option<Value> {
             let id = given
                 .unwrap_or("alias/aws/dynamodb")
                 .trim_start_matches("alias/");
-            format!(
-                "arn:aws:kms:{region}:{ACCOUNT}:key/{}",
-                id.replace('/', "-")
-            )
+            format!("arn:aws:kms:{place}:key/{}", id.replace('/', "-"))
         }
     };
     Some(json!({ "Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key }))
@@ -183,7 +180,7 @@ pub(super) fn update(world: &World, body: &Object) -> Result<Value, Refusal> {
             update_index(world, body, &before, &mut state)?;
         }
         Some("SSESpecification") => {
-            state.sse = sse(body, &world.region);
+            state.sse = sse(body, &world.place());
             state.updating_until = now + world.realism.table_create;
         }
         Some("DeletionProtectionEnabled") => update_protection(world, body, &before, &mut state)?,

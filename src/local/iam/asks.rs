@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::guard::Ask;
 use super::{Parameters, listed};
+use crate::local::World;
 use crate::local::service::Service;
-use crate::local::{ACCOUNT, World};
 
 pub(crate) use gateway::connections;
 
@@ -58,7 +58,7 @@ struct Logs {
 fn logs(world: &World, operation: &str, body: &[u8]) -> Vec<Ask> {
     let input: Logs = serde_json::from_slice(body).unwrap_or_default();
     let action = format!("logs:{operation}");
-    let account = format!("arn:aws:logs:{}:{ACCOUNT}", world.region);
+    let account = format!("arn:aws:logs:{}", world.place());
     if !input.resource_arn.is_empty() {
         let tags = ask_of_tags(&input.tags);
         return vec![tags(Ask::new(action, input.resource_arn))];
@@ -96,14 +96,14 @@ fn iam(world: &World, operation: &str, parameters: &Parameters) -> Vec<Ask> {
     };
     if operation == "CreatePolicy" {
         let policy = parameter("PolicyName");
-        let arn = format!("arn:aws:iam::{ACCOUNT}:policy{path}{policy}");
+        let arn = format!("arn:aws:iam::{}:policy{path}{policy}", world.account);
         return vec![Ask::new(action, arn)];
     }
     if name.is_empty() {
         return vec![Ask::new(action, "*")];
     }
     let known = world.iam.arn_of(name);
-    let arn = known.unwrap_or_else(|| format!("arn:aws:iam::{ACCOUNT}:role{path}{name}"));
+    let arn = known.unwrap_or_else(|| format!("arn:aws:iam::{}:role{path}{name}", world.account));
     let mut ask = Ask::new(action, &arn);
     if !matches!(operation, "CreateRole" | "TagRole" | "UntagRole") {
         ask = ask.shown(format!("role {name}"));

@@ -10,7 +10,7 @@ use super::evaluate::{Decision, Policy, Principal, Request, evaluate};
 use super::permissions::{Judgement, Last, Permissions};
 use super::{Iam, Role};
 use crate::local::sts::Session;
-use crate::local::{ACCOUNT, CALLER, Happening, World, locked, wire};
+use crate::local::{Happening, World, locked, wire};
 
 /// One action on one resource that a request asks for.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -161,11 +161,11 @@ fn context(world: &World, session: &Session, role: Option<&Role>, ask: &Ask) -> 
     let now = world.clock.now();
     context.set("aws:CurrentTime", wire::iso(now));
     context.set("aws:EpochTime", now.as_secs().to_string());
-    context.set("aws:PrincipalAccount", ACCOUNT);
+    context.set("aws:PrincipalAccount", world.account.clone());
     context.set("aws:PrincipalArn", session.role.clone());
     context.set("aws:PrincipalType", "AssumedRole");
     context.set("aws:RequestedRegion", world.region.clone());
-    context.set("aws:ResourceAccount", ACCOUNT);
+    context.set("aws:ResourceAccount", world.account.clone());
     // On AWS every client of ours speaks TLS.
     context.set("aws:SecureTransport", "true");
     context.set("aws:SourceIp", "127.0.0.1");
@@ -186,10 +186,10 @@ fn context(world: &World, session: &Session, role: Option<&Role>, ask: &Ask) -> 
 }
 
 /// Whoever calls with any key but a session's.
-pub(crate) fn user() -> Principal {
+pub(crate) fn user(world: &World) -> Principal {
     Principal::Identity {
-        account: ACCOUNT.to_owned(),
-        arns: vec![CALLER.to_owned()],
+        account: world.account.clone(),
+        arns: vec![world.user()],
     }
 }
 

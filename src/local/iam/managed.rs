@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 
 use super::roles::{checked_tags, exceeded, new_id, tags};
 use super::{Parameters, State, encode, invalid, listed, of_aws, page, policy, required};
-use crate::local::ACCOUNT;
 use crate::local::refusal::Refusal;
 use crate::local::wire::{self, Reply};
 
@@ -235,7 +234,7 @@ fn create(state: &mut State, parameters: &Parameters, now: Duration) -> Result<R
     }
     let path = super::roles::path(parameters)?;
     let document = checked(required(parameters, "PolicyDocument")?)?;
-    let arn = format!("arn:aws:iam::{ACCOUNT}:policy{path}{name}");
+    let arn = format!("arn:aws:iam::{}:policy{path}{name}", state.account);
     let taken = |other: &Managed| other.name.eq_ignore_ascii_case(name);
     if state.policies.values().any(taken) {
         return Err(Refusal::new(

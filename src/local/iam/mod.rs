@@ -34,10 +34,11 @@ pub(crate) use conditions::Context;
 pub(crate) use evaluate::{Policy, Principal};
 pub(crate) use guard::{Ask, admits, check, user};
 
+use super::accounts::AccountId;
 use super::refusal::Refusal;
 use super::store::Store;
 use super::wire::{self, Object, Reply};
-use super::{ACCOUNT, World, locked};
+use super::{World, locked};
 
 const FILE: &str = "iam";
 
@@ -56,6 +57,8 @@ pub(crate) struct Iam(Mutex<State>);
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct State {
+    #[serde(skip)]
+    account: AccountId,
     /// By lower-case name: names are unique whatever their case.
     roles: BTreeMap<String, Role>,
     /// The account's managed policies, by ARN.
@@ -64,6 +67,8 @@ struct State {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Role {
+    #[serde(default)]
+    account: AccountId,
     name: String,
     path: String,
     id: String,
@@ -82,7 +87,13 @@ struct Role {
 
 impl Role {
     fn arn(&self) -> String {
-        format!("arn:aws:iam::{ACCOUNT}:role{}{}", self.path, self.name)
+        let Self {
+            account,
+            path,
+            name,
+            ..
+        } = self;
+        format!("arn:aws:iam::{account}:role{path}{name}")
     }
 }
 
@@ -107,8 +118,10 @@ pub(crate) fn answer(
 }
 
 impl Iam {
-    pub(crate) fn open(store: &Store) -> io::Result<Self> {
-        Ok(Self(Mutex::new(store.load(FILE)?)))
+    pub(crate) fn open(store: &Store, account: &str) -> io::Result<Self> {
+        let mut state: State = store.load(FILE)?;
+        state.account = AccountId::new(account);
+        Ok(Self(Mutex::new(state)))
     }
 
     /// Whether Lambda can take the role on: it exists, trusts Lambda, and both have had time to spread.
@@ -164,7 +177,7 @@ impl State {
 
 fn trusts_service(role: &Role, service: &'static str) -> bool {
     let mut context = Context::default();
-    context.set("aws:SourceAccount", ACCOUNT);
+    context.set("aws:SourceAccount", role.account.to_string());
     guard::trusts(role, &Principal::Service(service), &context)
 }
 

@@ -112,6 +112,7 @@ fn create(state: &mut State, parameters: &Parameters, now: Duration) -> Result<R
         .map(|arn| managed::attachable(state, arn))
         .transpose()?;
     let role = Role {
+        account: state.account.clone(),
         name: name.to_owned(),
         path: path.to_owned(),
         id: new_id("AROA"),

@@ -9,7 +9,6 @@ use super::evaluate::{Decision, Request};
 use super::permissions::Permissions;
 use super::{Parameters, State, listed, required};
 use crate::local::refusal::Refusal;
-use crate::local::{ACCOUNT, CALLER};
 
 pub(super) fn simulate(state: &State, parameters: &Parameters) -> Result<Value, Refusal> {
     let source = required(parameters, "PolicySourceArn")?;
@@ -33,7 +32,9 @@ pub(super) fn simulate(state: &State, parameters: &Parameters) -> Result<Value, 
 }
 
 fn permissions(state: &State, source: &str) -> Result<Permissions, Refusal> {
-    if source == CALLER || source == format!("arn:aws:iam::{ACCOUNT}:root") {
+    let everybody = ["user/local", "root"];
+    let of_account = source.strip_prefix(&format!("arn:aws:iam::{}:", state.account));
+    if of_account.is_some_and(|name| everybody.contains(&name)) {
         return Ok(Permissions::everything());
     }
     let role = state.role_of(source).ok_or_else(|| {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::state::{LATEST, Logging};
+use crate::local::World;
 use crate::local::refusal::Refusal;
-use crate::local::{ACCOUNT, World};
 
 /// Names that Lambda sets itself and nobody else may.
 const RESERVED: [&str; 18] = [
@@ -123,10 +123,7 @@ pub(super) fn constraint(value: impl std::fmt::Display, member: &str, rule: &str
 }
 
 pub(super) fn arn(world: &World, function: &str, qualifier: Option<&str>) -> String {
-    let base = format!(
-        "arn:aws:lambda:{}:{ACCOUNT}:function:{function}",
-        world.region
-    );
+    let base = format!("arn:aws:lambda:{}:function:{function}", world.place());
     match qualifier {
         Some(qualifier) => format!("{base}:{qualifier}"),
         None => base,
@@ -171,7 +168,7 @@ impl Target {
         }
         let qualifier = own.or(qualifier).filter(|q| !q.is_empty());
         if let Some((region, account)) = place
-            && (account != ACCOUNT || region.is_some_and(|r| r != world.region))
+            && (account != world.account || region.is_some_and(|r| r != world.region))
         {
             return Err(missing_function(world, name, qualifier));
         }

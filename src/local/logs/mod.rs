@@ -22,7 +22,7 @@ use serde_json::Value;
 use super::refusal::Refusal;
 use super::store::Store;
 use super::wire::{Object, Reply};
-use super::{ACCOUNT, World, locked};
+use super::{World, locked};
 
 const GROUPS_FILE: &str = "logs";
 const EVENTS_FILE: &str = "log-events";
@@ -194,7 +194,7 @@ fn drop_oldest(streams: &mut BTreeMap<String, Stream>) {
 }
 
 fn arn(world: &World, group: &str) -> String {
-    format!("arn:aws:logs:{}:{ACCOUNT}:log-group:{group}", world.region)
+    format!("arn:aws:logs:{}:log-group:{group}", world.place())
 }
 
 fn text<'a>(body: &'a Object, member: &str) -> Option<&'a str> {

@@ -19,7 +19,7 @@ use super::launch::Launch;
 use super::record::Record;
 use super::{memory, pipes};
 use crate::local::sts::{self, Credentials};
-use crate::local::{ACCOUNT, World, ids};
+use crate::local::{World, ids};
 
 /// What the pipes of a process that has gone may take to give their rest.
 const LAST_WORDS: Duration = Duration::from_millis(500);
@@ -51,8 +51,8 @@ struct Acts {
 
 impl Acts {
     fn begin(world: &Arc<World>, spec: &Spec) -> Self {
-        let (region, name) = (&world.region, &spec.function);
-        let arn = format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}");
+        let (place, name) = (world.place(), &spec.function);
+        let arn = format!("arn:aws:lambda:{place}:function:{name}");
         Self {
             credentials: sts::for_function(world, &spec.role, name, &arn),
             world: Arc::downgrade(world),

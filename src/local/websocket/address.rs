@@ -71,6 +71,16 @@ impl Address {
         }
     }
 
+    /// Whether the API, the stage or the connection that it names is this account's.
+    pub(crate) fn is_in(&self, world: &World) -> bool {
+        match (&self.api_id, self.path.as_slice()) {
+            (Some(api_id), _) => world.apigateway.has_api(api_id),
+            (None, [.., mark, id]) if mark == CALLBACK => world.sockets.get(id).is_some(),
+            (None, [stage, ..]) => !apis_with_stage(world, stage).is_empty(),
+            (None, []) => false,
+        }
+    }
+
     /// Whether it leads to the stage: an API's own endpoint can be disabled.
     pub(crate) fn reaches(&self, served: &Served) -> bool {
         self.domain.is_some() || !served.hidden

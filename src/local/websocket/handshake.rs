@@ -193,6 +193,7 @@ fn signer(world: &World, parts: &Parts, asked: &Asked) -> Option<Signer> {
     let credential = Credential::of(&parts.headers).or_else(|| Credential::parse(query?))?;
     let fits = credential.service == SERVICE && credential.region == world.region;
     fits.then(|| Signer {
+        account: world.account.clone(),
         key: credential.key.to_owned(),
         arn: sts::holder(world, credential.key),
     })

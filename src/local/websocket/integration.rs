@@ -10,7 +10,7 @@ use super::access_log::error_message;
 use crate::local::apigateway::{Served, ServedRoute};
 use crate::local::console::{Detail, Text};
 use crate::local::lambda::{Answer, Lambda, TIMED_OUT};
-use crate::local::{ACCOUNT, Happening, World, ids};
+use crate::local::{Happening, World, ids};
 
 /// However long a route or its function may take, the gateway waits no longer.
 pub(super) const LONGEST: Duration = Duration::from_secs(29);
@@ -123,8 +123,8 @@ impl Errand<'_> {
 
     /// `arn:aws:execute-api:…:{api}/{path}`.
     pub(super) fn arn(&self, world: &World, path: &str) -> String {
-        let (region, api_id) = (&world.region, &self.served.api_id);
-        format!("arn:aws:execute-api:{region}:{ACCOUNT}:{api_id}/{path}")
+        let (place, api_id) = (world.place(), &self.served.api_id);
+        format!("arn:aws:execute-api:{place}:{api_id}/{path}")
     }
 
     /// An integration's URI with the stage's variables in their places.
@@ -173,7 +173,7 @@ impl Call<'_> {
             let why = "Invalid integration URI".to_owned();
             return (Called::Unreachable(why), None);
         };
-        if !world.lambda.allows(function, self.source, ACCOUNT) {
+        if !world.lambda.allows(function, self.source, &world.account) {
             let why = "Invalid permissions on Lambda function".to_owned();
             return (Called::Unreachable(why), None);
         }

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{Ask, ask_of_tags, listed_tags};
-use crate::local::{ACCOUNT, World};
+use crate::local::World;
 
 /// What names a table in a request. Items are passed over.
 #[derive(Debug, Default, Deserialize)]
@@ -148,7 +148,7 @@ fn table(world: &World, name: &str) -> String {
     if name.starts_with("arn:") {
         return name.to_owned();
     }
-    format!("arn:aws:dynamodb:{}:{ACCOUNT}:table/{name}", world.region)
+    format!("arn:aws:dynamodb:{}:table/{name}", world.place())
 }
 
 #[cfg(test)]

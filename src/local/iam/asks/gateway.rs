@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Ask, Asked, ask_of_tags};
-use crate::local::{ACCOUNT, World};
+use crate::local::World;
 
 const SERVICE: &str = "apigateway.amazonaws.com";
 
@@ -48,8 +48,9 @@ pub(crate) fn connections(world: &World, api: &str, stage: &str, method: &str, i
     let of = |account: &str, id: &str| {
         format!("arn:aws:execute-api:{region}:{account}:{api}/{stage}/{method}/@connections/{id}")
     };
-    let hidden = format!("********{}", &ACCOUNT[ACCOUNT.len() - 4..]);
-    Ask::new("execute-api:ManageConnections", of(ACCOUNT, id))
+    let account = world.account.as_str();
+    let hidden = format!("********{}", &account[account.len() - 4..]);
+    Ask::new("execute-api:ManageConnections", of(account, id))
         .shown(of(&hidden, "{connectionId}"))
-        .grant(of(ACCOUNT, "*"))
+        .grant(of(account, "*"))
 }

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use super::{Ask, Asked, ask_of_tags};
-use crate::local::{ACCOUNT, World};
+use crate::local::World;
 
 const SERVICE: &str = "lambda.amazonaws.com";
 
@@ -66,7 +66,7 @@ fn function(world: &World, named: &str, qualifier: Option<String>) -> String {
     let tail = named
         .rsplit_once(":function:")
         .map_or(named, |(_, tail)| tail);
-    let arn = format!("arn:aws:lambda:{}:{ACCOUNT}:function:{tail}", world.region);
+    let arn = format!("arn:aws:lambda:{}:function:{tail}", world.place());
     match qualifier {
         Some(qualifier) if !tail.contains(':') => format!("{arn}:{qualifier}"),
         _ => arn,
