@@ -485,6 +485,9 @@ pub struct Dev {
     /// Of a hundred clients that leave, `$disconnect` never hears of so many, as may happen on AWS
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub lose_disconnects: u8,
+    /// Let through what the functions' role may not do, and only tell of it
+    #[arg(long)]
+    pub no_iam: bool,
     /// Play this conversation with real clients, then end
     #[arg(long, value_name = "FILE")]
     pub play: Option<PathBuf>,

@@ -3,6 +3,8 @@
 //! Every test has a local cloud of its own. Nothing sleeps: what must come is waited for, and that nothing more came
 //! is known when a client has said goodbye and heard the rest.
 
+#[path = "chat/access.rs"]
+mod access;
 #[path = "chat/crowd.rs"]
 mod crowd;
 #[path = "chat/deployed.rs"]

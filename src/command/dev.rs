@@ -1,5 +1,6 @@
 //! `dev`: the whole stack on this machine. A local cloud, the ordinary deploy aimed at it, and again on every change.
 
+mod denied;
 mod page;
 pub(super) mod words;
 
@@ -65,8 +66,8 @@ pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error
     let done = match script {
         Some((name, script)) => {
             let done = converse(context, &session, &facts, &name, &script).await;
-            if done.is_err() && context.global.verbose {
-                drain(context, &mut happenings);
+            if done.is_err() {
+                drain(context, &session, &mut happenings);
             }
             done
         }
@@ -100,6 +101,7 @@ async fn start(context: &Context, args: &Dev, loaded: &Loaded) -> Result<(Servin
     let options = Options {
         // Served always: without it, code that names AWS's hosts would reach them.
         tls: true,
+        iam: !args.no_iam,
         manners: Manners {
             lost_disconnects: args.lose_disconnects,
             ..Manners::default()
@@ -230,6 +232,7 @@ async fn watch_on(
             happening = happenings.recv() => {
                 if let Ok(happening) = happening {
                     tell(context, &happening);
+                    denied::advise(context, &session, &happening);
                 }
             }
             Some(path) = changes.recv() => {

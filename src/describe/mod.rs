@@ -3,7 +3,7 @@
 //! In: a valid [`Stack`], code for its functions, and the [`Site`]. Out: [`Desired`].
 //! Defaults are filled here and nowhere else. Total: a valid stack always describes. Never: a call.
 
-mod access;
+pub(crate) mod access;
 mod functions;
 mod websocket;
 

@@ -106,10 +106,7 @@ pub(crate) fn caller(world: &World, headers: &HeaderMap) -> Result<Option<Arc<Se
 
 /// The ARN of whoever this key was given to, for what only tells of them.
 pub(crate) fn holder(world: &World, key: &str) -> String {
-    let sessions = locked(&world.sts.0);
-    sessions
-        .get(key)
-        .map_or_else(|| world.user(), |session| session.arn())
+    who(world, session(world, key).as_deref())
 }
 
 /// A session for a function's processes; it lasts as long as they do.
@@ -173,6 +170,11 @@ pub(crate) fn answer(
             format!("Could not find operation {operation} for version 2011-06-15"),
         )),
     }
+}
+
+/// The session that this is the key of.
+pub(crate) fn session(world: &World, key: &str) -> Option<Arc<Session>> {
+    locked(&world.sts.0).get(key).cloned()
 }
 
 fn who(world: &World, caller: Option<&Session>) -> String {

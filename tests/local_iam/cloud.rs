@@ -13,7 +13,7 @@ use dynamodb::types::{
     ProjectionType, ScalarAttributeType,
 };
 use msgai::local::clock::Clock;
-use msgai::local::{Happening, LocalCloud, Options, Realism};
+use msgai::local::{Happening, LocalCloud, Options};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 
@@ -56,12 +56,9 @@ impl Cloud {
     pub(crate) async fn start(enforces: bool) -> Self {
         let clock = Clock::turned(Duration::from_secs(1_700_000_000));
         let local = LocalCloud::start(Options {
-            dir: None,
-            port: 0,
-            region: "us-east-1".to_owned(),
-            realism: Realism::INSTANT,
             clock: clock.clone(),
             iam: enforces,
+            ..Options::default()
         });
         let local = local.await.unwrap();
         let happenings = local.watch();

@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 
 use super::super::Context;
 use super::super::session::Session;
+use super::denied;
 use super::page;
 use crate::local::Happening;
 use crate::stack::{Shipped, Stack};
@@ -166,8 +167,16 @@ fn of_happening(happening: &Happening) -> Value {
     }
 }
 
-pub(super) fn drain(context: &Context, happenings: &mut broadcast::Receiver<Happening>) {
+/// What happened until something failed: with `-v` everything, else only what was denied.
+pub(super) fn drain(
+    context: &Context,
+    session: &Session,
+    happenings: &mut broadcast::Receiver<Happening>,
+) {
     while let Ok(happening) = happenings.try_recv() {
-        tell(context, &happening);
+        if context.global.verbose || matches!(happening, Happening::Denied { .. }) {
+            tell(context, &happening);
+            denied::advise(context, session, &happening);
+        }
     }
 }

@@ -24,6 +24,7 @@ use super::{Address, Connection, Ends, Farewell, messages, notice, served, socke
 use crate::local::apigateway::Served;
 use crate::local::connections::SERVICE;
 use crate::local::events::{Asked, Caller, Moment, Signer, train_case};
+use crate::local::iam::{self, Ask};
 use crate::local::selection::CONNECT;
 use crate::local::service::Credential;
 use crate::local::{Happening, World, ids, sts};
@@ -301,6 +302,9 @@ async fn enter(world: &Arc<World>, visit: &mut Visit) -> Result<Entered, Refused
         let Some(signer) = visit.signer.take() else {
             return Err(Refused::gateway(403, "Forbidden", visit));
         };
+        if !may_connect(world, &signer, visit) {
+            return Err(Refused::gateway(403, "Forbidden", visit));
+        }
         visit.caller.signer = Some(signer);
     }
     if let Some(asked) = &route.authorizer {
@@ -312,6 +316,16 @@ async fn enter(world: &Arc<World>, visit: &mut Visit) -> Result<Entered, Refused
     let (called, took, _) = visit.errand().run(world, &route, &event).await;
     let protocol = admitted(&called, visit)?;
     Ok((protocol, Some((called, took.as_millis()))))
+}
+
+/// A role's session needs its role's permission to call the route.
+fn may_connect(world: &World, signer: &Signer, visit: &Visit) -> bool {
+    let Some(session) = sts::session(world, &signer.key) else {
+        return true;
+    };
+    let route = format!("{}/{CONNECT}", visit.served.stage);
+    let ask = Ask::new("execute-api:Invoke", visit.errand().arn(world, &route));
+    iam::check(world, &session, &[ask]).is_ok()
 }
 
 async fn authorize(

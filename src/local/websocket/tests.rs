@@ -19,7 +19,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::local::Realism;
 use crate::local::apigateway::{self, AccessLog, ServedAuthorizer, Throttle};
 use crate::local::clock::Clock;
-use crate::local::testing::{API, Cloud, STAGE, START, logged, uri};
+use crate::local::testing::{API, Cloud, ROLE, STAGE, START, logged, uri};
+use crate::local::{iam, sts};
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -305,6 +306,38 @@ async fn aws_iam_needs_a_signature() {
         assert_eq!(identity["userArn"], "arn:aws:iam::000000000000:user/local");
         assert_eq!(identity["accessKey"], "AKID");
     }
+}
+
+#[tokio::test]
+async fn a_session_connects_where_its_role_may_invoke() {
+    let cloud = Cloud::still().await;
+    let mut events = cloud
+        .recorder("hello", Ok(json!({ "statusCode": 200 })))
+        .await;
+    let mut served = cloud.routes(&[("$connect", "hello")]);
+    served.routes.get_mut("$connect").unwrap().authorization = "AWS_IAM".to_owned();
+    cloud.world.sockets.serve(served);
+    let key = sts::for_function(&cloud.world, ROLE, "f", "arn").key;
+    let scope = format!("{key}/20231114/us-east-1/execute-api/aws4_request");
+    let header = format!("AWS4-HMAC-SHA256 Credential={scope}");
+    let signed = [("authorization", header.as_str())];
+    assert_eq!(knock(url(&cloud, ""), &signed).await.0, 403);
+    let route = format!("arn:aws:execute-api:us-east-1:000000000000:{API}/{STAGE}/$connect");
+    let allow = json!({ "Effect": "Allow", "Action": "execute-api:Invoke", "Resource": route });
+    let policy = json!({ "Version": "2012-10-17", "Statement": allow }).to_string();
+    let put = [
+        ("RoleName", "live"),
+        ("PolicyName", "p"),
+        ("PolicyDocument", &policy),
+    ];
+    let put = put.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    iam::answer(&cloud.world, "PutRolePolicy", &put.into()).unwrap();
+    assert_eq!(knock(url(&cloud, ""), &signed).await.0, 101);
+    let identity = event(&mut events).await["requestContext"]["identity"].take();
+    assert_eq!(
+        identity["userArn"],
+        "arn:aws:sts::000000000000:assumed-role/live/f"
+    );
 }
 
 #[tokio::test]
