@@ -8,7 +8,6 @@ import { key } from "./keys.js";
 /** Older frames of a client go. */
 const MOST = 200;
 
-const REMEMBERED = "msgai-sent";
 const panes = [];
 let count = 0;
 let stage;
@@ -19,28 +18,16 @@ export function address({ api, stage: name }) {
   return `${scheme}://${location.host}/_aws/execute-api/${api}/${name}`;
 }
 
-/** Messages by route: what was sent last, else what the cloud suggests, else only what selects the route. */
+/** Messages by route: what the cloud suggests, else only what selects the route. */
 function templates() {
   const field = /^\$request\.body\.(\w+)$/.exec(stage?.select ?? "")?.[1];
   const routes = (stage?.routes ?? []).filter((route) => !route.key.startsWith("$"));
-  const sent = parsed(sessionStorage.getItem(REMEMBERED) ?? "{}") ?? {};
   return routes.flatMap(({ key: route }) => {
     const suggested = feed.state.suggestions.messages.filter(([of]) => of === route).map(([, message]) => message);
     const bare = field ? [{ [field]: route }] : [];
     const all = suggested.length > 0 ? suggested : bare;
-    const shown = all.map((message) => ({ route, text: JSON.stringify(message, null, 2) }));
-    if (sent[route] && !shown.some(({ text }) => text === sent[route])) shown.push({ route: `${route} again`, text: sent[route] });
-    return shown;
+    return all.map((message) => ({ route, text: JSON.stringify(message, null, 2) }));
   });
-}
-
-function remember(text) {
-  const message = parsed(text);
-  const field = /^\$request\.body\.(\w+)$/.exec(stage?.select ?? "")?.[1];
-  const route = message?.[field];
-  if (typeof route !== "string") return;
-  const sent = parsed(sessionStorage.getItem(REMEMBERED) ?? "{}") ?? {};
-  sessionStorage.setItem(REMEMBERED, JSON.stringify({ ...sent, [route]: text }));
 }
 
 class Pane {
@@ -50,11 +37,12 @@ class Pane {
     const query = queries[this.number - 1] ?? `userId=client${this.number}`;
     this.query = h("input", { value: query, "aria-label": "Query string", spellcheck: "false", autocomplete: "off" });
     this.touched = false;
+    this.said = "";
     this.query.addEventListener("input", () => (this.touched = true));
     this.button = h("button", { type: "submit", class: "primary" }, "Connect");
     this.state = h("output", { class: "state", "data-state": "off" }, "not connected");
-    this.frames = h("ol", { class: "frames", role: "log", "aria-label": `Frames of client ${this.number}`, tabindex: "0" });
-    this.text = h("textarea", { rows: "4", spellcheck: "false", "aria-label": "Message to send", placeholder: '{"action": …}' });
+    this.frames = h("div", { class: "frames", role: "log", "aria-label": `Frames of client ${this.number}`, tabindex: "0" });
+    this.text = h("textarea", { rows: "5", spellcheck: "false", "aria-label": "Message to send", placeholder: '{"action": …}' });
     this.templates = h("div", { class: "templates", role: "group", "aria-label": "Messages to begin with" });
     this.element = this.#layout();
     this.text.addEventListener("keydown", (event) => {
@@ -87,10 +75,15 @@ class Pane {
     return after?.self ?? "somebody";
   }
 
+  /** Whom the cloud suggests to be, unless somebody has said so or is connected. */
+  introduce() {
+    const query = feed.state.suggestions.queries[this.number - 1];
+    if (query && !this.touched && !this.socket) this.query.value = query;
+  }
+
   offer() {
-    const queries = feed.state.suggestions.queries;
-    if (!this.touched && !this.socket && queries[this.number - 1]) this.query.value = queries[this.number - 1];
     const filled = templates().map(({ route, text }) => ({ route, text: text.replaceAll("${peer}", this.peer).replaceAll("${me}", this.self) }));
+    if (this.said && !filled.some(({ text }) => text === this.said)) filled.push({ route: "the last again", text: this.said });
     const buttons = filled.map(({ route, text }) => h("button", { type: "button", title: text, onclick: () => { this.text.value = text; this.text.focus(); } }, label(route, text)));
     this.templates.replaceChildren(...buttons);
     if (!this.text.value && filled.length > 0) this.text.value = filled[0].text;
@@ -137,22 +130,22 @@ class Pane {
     const value = parsed(text);
     const frame = value === undefined ? text : JSON.stringify(value);
     this.socket.send(frame);
-    remember(text);
+    this.said = text;
     this.add("out", frame);
-    for (const pane of panes) pane.offer();
+    this.offer();
   }
 
   add(way, text) {
     const words = { in: "received", out: "sent" };
-    const head = h("summary", {}, h("time", {}, time(Date.now())), h("span", { class: "way", "aria-label": words[way] }, way === "in" ? "←" : "→"), h("code", {}, brief(text, 240)));
+    const head = h("summary", {}, h("time", {}, time(Date.now())), h("span", { class: "way", "aria-hidden": "true" }, way === "in" ? "←" : "→"), h("span", { class: "hidden-title" }, `${words[way]} `), h("code", {}, brief(text, 240)));
     const frame = h("details", {}, head);
     // Most frames are never unfolded.
     frame.addEventListener("toggle", () => frame.open && frame.childElementCount === 1 && frame.append(body(text, 0)));
-    this.#put(h("li", { class: way }, frame));
+    this.#put(h("div", { class: way }, frame));
   }
 
   note(text, bad = false) {
-    this.#put(h("li", { class: bad ? "note bad" : "note" }, h("time", {}, time(Date.now())), text));
+    this.#put(h("div", { class: bad ? "note bad" : "note" }, h("time", {}, time(Date.now())), text));
   }
 
   #put(item) {
@@ -174,8 +167,15 @@ class Pane {
 
 /** What tells two messages of one route apart: the field that names whom it is for. */
 function label(route, text) {
+  if (route.includes(" ")) return route;
   const to = Object.keys(parsed(text) ?? {}).find((field) => /^(recipient|group|to)/i.test(field));
   return to ? `${route} · ${to.replace(/Ids?$/, "")}` : route;
+}
+
+/** First who everybody is, then what each may say to the others. */
+function offer() {
+  for (const pane of panes) pane.introduce();
+  for (const pane of panes) pane.offer();
 }
 
 function showCount() {
@@ -186,7 +186,7 @@ function add() {
   const pane = new Pane();
   panes.push(pane);
   find("#clients .panes").append(pane.element);
-  for (const each of panes) each.offer();
+  offer();
   showCount();
   return pane;
 }
@@ -194,7 +194,7 @@ function add() {
 /** The stage that clients connect to from now on. */
 export function use(chosen) {
   stage = chosen;
-  for (const pane of panes) pane.offer();
+  offer();
 }
 
 export function begin() {

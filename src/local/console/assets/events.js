@@ -164,7 +164,15 @@ function statusOf(found) {
 function gist(found) {
   if (found.kind === "connect") return found.query ?? "";
   if (found.kind === "disconnect") return found.close ?? "";
-  return found.text ?? found.body?.text ?? "";
+  return found.text ?? (found.body ? said(found.body.text, found.route) : "");
+}
+
+/** A message in few words: its members, but for the one that chose the route. */
+function said(text, route) {
+  const message = parsed(text);
+  if (message === null || typeof message !== "object" || Array.isArray(message)) return text;
+  const members = Object.entries(message).filter(([, value]) => value !== route);
+  return members.map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join(", ");
 }
 
 const word = (found) => (found.kind === "message" ? found.route ?? "message" : found.route ?? found.kind);
@@ -209,7 +217,14 @@ function render(found) {
 function toggle(found) {
   found.open = !found.open;
   found.button.setAttribute("aria-expanded", String(found.open));
-  if (found.open) return render(found);
+  if (found.open) {
+    // What is being read stays where it is.
+    atEnd = false;
+    render(found);
+    found.detail.scrollIntoView({ block: "nearest" });
+    found.button.scrollIntoView({ block: "nearest" });
+    return;
+  }
   found.detail.remove();
   found.detail = undefined;
 }

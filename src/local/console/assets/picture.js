@@ -8,10 +8,11 @@ const HEIGHT = 30;
 const GAP = 10;
 const PAD = 8;
 const TITLES = ["API", "Routes", "Functions", "Tables"];
-/** A column is never wider. */
-const WIDEST = 210;
-/** A letter's width, near enough to know where to cut. */
-const LETTER = 6.7;
+/** Between two columns. */
+const NARROW = 28;
+const WIDE = 130;
+/** A letter's width in each column, near enough to know where to cut. */
+const LETTERS = [6.7, 7, 7, 6.7];
 const PULSE = 900;
 
 let stage, canvas, nodes, edges, openTable;
@@ -49,24 +50,28 @@ function functionNode(name) {
 }
 
 function place(all, width) {
-  const column = (width - PAD * 2) / TITLES.length;
-  const wide = Math.min(WIDEST, column - 26);
   const columns = TITLES.map((_, n) => all.filter((node) => node.column === n));
+  const wished = columns.map((each) => Math.max(70, ...each.map(({ text, column }) => text.length * LETTERS[column] + 22)));
+  const sum = wished.reduce((a, b) => a + b);
+  const room = width - PAD * 2;
+  const share = Math.min(1, (room - NARROW * 3) / sum);
+  const wide = wished.map((each) => each * share);
+  const between = Math.min(WIDE, (room - sum * share) / 3);
   const rows = Math.max(...columns.map((each) => each.length), 2);
   const height = PAD * 2 + 20 + rows * (HEIGHT + GAP) - GAP;
   columns.forEach((each, n) => {
     const free = height - 20 - PAD * 2 - (each.length * (HEIGHT + GAP) - GAP);
     each.forEach((node, index) => {
-      node.x = PAD + (n * (width - PAD * 2 - wide)) / (TITLES.length - 1);
+      node.x = PAD + n * between + wide.slice(0, n).reduce((a, b) => a + b, 0);
       node.y = PAD + 20 + free / 2 + index * (HEIGHT + GAP);
-      node.wide = wide;
+      node.wide = wide[n];
     });
   });
   return height;
 }
 
-const cut = (text, wide) => {
-  const most = Math.floor((wide - 16) / LETTER);
+const cut = ({ text, wide, column }) => {
+  const most = Math.floor((wide - 18) / LETTERS[column]);
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 };
 
@@ -75,7 +80,7 @@ function box(node, related) {
   const element = svg("g", { class: "node", "data-column": node.column, transform: `translate(${node.x} ${node.y})` },
     svg("title", {}, node.sub ? `${node.text} (${node.sub})` : node.text),
     svg("rect", { width: node.wide, height: HEIGHT, rx: 6 }),
-    svg("text", { x: 10, y: HEIGHT / 2 }, cut(node.text, node.wide)));
+    svg("text", { x: 10, y: HEIGHT / 2 }, cut(node)));
   if (node.act) {
     element.setAttribute("tabindex", "0");
     element.setAttribute("role", "button");

@@ -15,17 +15,15 @@ const marked = new Map();
 const panel = () => find("#tables");
 const keyOf = (item) => JSON.stringify(chosen.keys.map((key) => item[key]));
 
-/** Keys first, then every other attribute in the order of its first appearance. */
+/** Keys first, then every other attribute by its name. */
 function columns() {
-  const all = new Set(chosen.keys);
-  for (const item of shown) for (const name of Object.keys(item)) all.add(name);
-  return [...all];
+  return [...new Set([...chosen.keys, ...shown.flatMap((item) => Object.keys(item)).sort()])];
 }
 
 function cell(value) {
   if (value === undefined) return h("td", { class: "none" }, "–");
   const text = typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
-  return h("td", { class: typeof value === "number" ? "number" : null, title: text.length > 40 ? text : null }, brief(text, 40));
+  return h("td", { title: text.length > 40 ? text : null }, brief(text, 40));
 }
 
 function lines(item, names) {
@@ -90,7 +88,9 @@ async function load(mark) {
   }
   // Another table was chosen meanwhile.
   if (asked.name !== chosen?.name) return;
-  shown = page.items.map((item) => Object.fromEntries(Object.entries(item).map(([name, value]) => [name, plain(value)])));
+  // The engine gives attributes in any order; an item is the same in each.
+  const sorted = (item) => Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1));
+  shown = page.items.map((item) => Object.fromEntries(sorted(item).map(([name, value]) => [name, plain(value)])));
   next = page.next;
   const now = new Map(shown.map((item) => [keyOf(item), JSON.stringify(item)]));
   if (mark) {
