@@ -292,7 +292,7 @@ async fn nobody_pretends_to_be_a_session() {
     let unknown = (format!("{}X", &key[..19]), secret, Some("local".to_owned()));
     assert_eq!(refused!(list(unknown)).1, "ExpiredTokenException");
     list(cloud.session.clone()).send().await.unwrap();
-    cloud.clock.turn(Duration::from_secs(3600));
+    cloud.clock.turn(Duration::from_hours(1));
     let (_, code, message) = refused!(list(cloud.session.clone()));
     assert_eq!(code, "ExpiredTokenException");
     assert_eq!(

@@ -90,10 +90,10 @@ impl Untaken {
 pub(crate) fn caller(world: &World, headers: &HeaderMap) -> Result<Option<Arc<Session>>, Untaken> {
     let key = key(headers);
     let Some(session) = locked(&world.sts.0).get(key).cloned() else {
-        return match key.starts_with(SESSION) {
-            true => Err(Untaken::Expired),
-            false => Ok(None),
-        };
+        if key.starts_with(SESSION) {
+            return Err(Untaken::Expired);
+        }
+        return Ok(None);
     };
     if text(headers, "x-amz-security-token") != session.token {
         return Err(Untaken::Invalid);

@@ -18,6 +18,10 @@ struct Input {
     resource_arn: String,
     stream_arn: String,
     tags: Vec<Value>,
+    #[expect(
+        clippy::zero_sized_map_values,
+        reason = "what stands under the keys is passed over"
+    )]
     request_items: BTreeMap<String, IgnoredAny>,
     transact_items: Vec<BTreeMap<String, Named>>,
     statement: String,
@@ -119,15 +123,12 @@ fn partiql(world: &World, statement: &str) -> Option<Ask> {
         "DELETE" => ("dynamodb:PartiQLDelete", Some("FROM")),
         _ => return None,
     };
-    let named = match before {
-        Some(word) => words
-            .find(|w| w.eq_ignore_ascii_case(word))
-            .and(words.next()),
-        None => words.next(),
-    }?;
-    let mut names = named.split('.').map(|name| name.trim_matches('"'));
-    let mut arn = table(world, names.next()?);
-    if let Some(index) = names.next() {
+    if let Some(before) = before {
+        words.find(|word| word.eq_ignore_ascii_case(before))?;
+    }
+    let mut path = words.next()?.split('.').map(|name| name.trim_matches('"'));
+    let mut arn = table(world, path.next()?);
+    if let Some(index) = path.next() {
         arn += &format!("/index/{index}");
     }
     Some(Ask::new(action, arn))
