@@ -148,6 +148,7 @@ mod tests {
 name: chat
 tables:
   connections: { key: connectionId, indexes: { userId-index: userId } }
+  messages: { key: messageId }
   notes: { key: id }
 functions:
   send: { handler: send }
