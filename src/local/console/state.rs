@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::tables;
 use crate::local::apigateway::{Served, ServedRoute, StageName};
 use crate::local::websocket::target;
-use crate::local::{ACCOUNT, World, lambda};
+use crate::local::{World, lambda};
 
 /// How many connections are listed; of more, only their number is told.
 const LISTED: usize = 200;
@@ -31,7 +31,7 @@ pub(super) async fn account(State(world): State<Arc<World>>) -> Json<Value> {
         .collect();
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "account": ACCOUNT,
+        "account": world.account,
         "region": world.region,
         "stages": stages,
         "functions": functions,
@@ -81,7 +81,7 @@ fn called(served: &Served, route: &ServedRoute) -> Option<String> {
 fn reached(world: &World, role: &str, tables: &[&str]) -> Value {
     let grants = world.iam.granted(role);
     let of = |table: &&str| {
-        let arn = format!("arn:aws:dynamodb:{}:{ACCOUNT}:table/{table}", world.region);
+        let arn = format!("arn:aws:dynamodb:{}:table/{table}", world.place());
         let index = format!("{arn}/index/");
         let mut actions = BTreeSet::new();
         for grant in &grants {
