@@ -46,12 +46,11 @@ pub(crate) struct Tls {
 impl Tls {
     /// Opens or makes the authority, and lets it certify this machine's names.
     pub(super) fn open(dir: Option<&Path>, region: &str, address: SocketAddr) -> io::Result<Self> {
-        let (folder, temporary) = match dir {
-            Some(dir) => (dir.join(FOLDER), None),
-            None => {
-                let temporary = tempfile::tempdir()?;
-                (temporary.path().to_owned(), Some(temporary))
-            }
+        let (folder, temporary) = if let Some(dir) = dir {
+            (dir.join(FOLDER), None)
+        } else {
+            let temporary = tempfile::tempdir()?;
+            (temporary.path().to_owned(), Some(temporary))
         };
         fs::create_dir_all(&folder)?;
         // Clients judge certificates by their own clock, so a turned one is no use here.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{SinkExt as _, StreamExt as _};
 use rustls_pki_types::pem::PemObject as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -148,7 +149,6 @@ async fn a_socket_can_be_sealed() {
     let stream = seal(&cloud, dial(&cloud).await, "localhost").await.unwrap();
     let url = format!("wss://localhost/{}", crate::local::testing::STAGE);
     let (mut client, _): (WebSocketStream<_>, _) = client_async(url, stream).await.unwrap();
-    use futures_util::{SinkExt as _, StreamExt as _};
     client.send(Message::text("anybody?")).await.unwrap();
     let answer = client.next().await.unwrap().unwrap();
     assert!(answer.to_text().unwrap().contains("Forbidden"), "{answer}");

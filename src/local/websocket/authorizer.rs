@@ -51,8 +51,8 @@ pub(super) async fn authorize(
         request_id: &ids::uuid(),
         limit: LONGEST,
     };
-    let (called, _) = call.run(world, &event).await;
-    let answer = match called {
+    let (outcome, _) = call.run(world, &event).await;
+    let answer = match outcome {
         Called::Answered(answer) => answer,
         other if other.error().as_deref() == Some("Unauthorized") => {
             return Err(Barred::Unauthorized);

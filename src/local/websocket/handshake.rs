@@ -46,7 +46,7 @@ struct Visit {
 /// The gate's word.
 enum Verdict {
     Welcome {
-        caller: Caller,
+        caller: Box<Caller>,
         protocol: Option<HeaderValue>,
     },
     Refused(Response),
@@ -90,7 +90,7 @@ pub(super) async fn handshake(State(world): State<Arc<World>>, request: Request)
     match decide(&world, visit).await {
         Verdict::Refused(response) => response,
         Verdict::Welcome { caller, protocol } => {
-            open(&world, caller, query, upgrade);
+            open(&world, *caller, query, upgrade);
             switching(&accept, protocol)
         }
     }
@@ -262,7 +262,7 @@ async fn gate(world: &Arc<World>, mut visit: Visit) -> Verdict {
             }
             line.write(world, &visit.served);
             Verdict::Welcome {
-                caller: visit.caller,
+                caller: Box::new(visit.caller),
                 protocol,
             }
         }
