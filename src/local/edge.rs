@@ -40,7 +40,6 @@ pub(super) const TRACE: &str = "x-amzn-trace-id";
 /// One account's services.
 struct Edge {
     world: Arc<World>,
-    lambda: Router,
     data: Router,
     console: Router,
     pace: Pace,
@@ -188,7 +187,7 @@ struct Call {
 
 enum CallBody {
     Read(Bytes),
-    /// Lambda's router reads its own.
+    /// Lambda reads its own.
     Whole(Box<Request>),
 }
 
@@ -273,7 +272,6 @@ impl Edge {
     fn new(world: Arc<World>) -> Self {
         let sockets = websocket::router(Arc::clone(&world));
         Self {
-            lambda: lambda::router(Arc::clone(&world)),
             data: sockets.merge(connections::router(Arc::clone(&world))),
             console: console::router(Arc::clone(&world)),
             pace: Pace::default(),
@@ -292,7 +290,7 @@ impl Edge {
             Err(refusal) => return protocol.refuse(request_id, &refusal),
         };
         match body {
-            CallBody::Whole(request) => forward(&self.lambda, *request).await,
+            CallBody::Whole(request) => lambda::serve(&self.world, *request).await,
             CallBody::Read(body) => match self.dispatch(call, &body, caller.as_deref()).await {
                 Ok(reply) => protocol.reply(&call.operation, request_id, &reply),
                 Err(refusal) => protocol.refuse(request_id, &refusal),

@@ -3,6 +3,7 @@
 //! In: Lambda's REST API, and the data plane's calls. Out: AWS's answers and refusals; function states come from the
 //! clock and the cloud's realism, never from timers. The processes themselves are `runtime`'s.
 
+mod absent;
 mod account;
 mod api;
 mod check;
@@ -23,7 +24,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-pub(crate) use api::{operation, router};
+pub(crate) use api::{operation, serve};
 #[cfg(test)]
 pub(crate) use invoke::Here;
 pub(crate) use invoke::{Answer, TIMED_OUT};

@@ -49,10 +49,14 @@ impl Service {
             return Some(Self::Lambda);
         }
         let form = text(headers, "content-type").starts_with("application/x-www-form-urlencoded");
-        (request.method() == Method::POST && form).then(|| match scope(headers) {
-            Some("sts") => Self::Sts,
-            _ => Self::Iam,
-        })
+        match (request.method(), scope(headers)) {
+            // What these do not have a path for is theirs to refuse.
+            (_, Some("apigateway")) => Some(Self::ApiGateway),
+            (_, Some("lambda")) => Some(Self::Lambda),
+            (&Method::POST, Some("sts")) if form => Some(Self::Sts),
+            (&Method::POST, _) if form => Some(Self::Iam),
+            _ => None,
+        }
     }
 
     /// As a credential scope names it.
@@ -302,6 +306,10 @@ mod tests {
             "authorization",
             "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0",
         );
+        let apigateway = (
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/apigateway/aws4_request, SignedHeaders=host, Signature=0",
+        );
         let cases: &[Case] = &[
             (
                 "POST",
@@ -320,6 +328,7 @@ mod tests {
             ("GET", "/v2/apis", &[], Some(Service::ApiGateway)),
             ("PATCH", "/account", &[], Some(Service::ApiGateway)),
             ("GET", "/2015-03-31/functions/", &[], Some(Service::Lambda)),
+            ("GET", "/restapis", &[apigateway], Some(Service::ApiGateway)),
             ("GET", "/production", &[], None),
             ("GET", "/v2/x", &[("upgrade", "websocket")], None),
             ("POST", "/production/@connections/abc%3D", &[], None),

@@ -7,6 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::any;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -117,7 +120,21 @@ impl Cloud {
     }
 
     pub(crate) async fn serve(world: Arc<World>) -> Self {
-        let router = lambda::router(Arc::clone(&world))
+        let called = Arc::clone(&world);
+        let lambda = any(async move |request: Request| lambda::serve(&called, request).await);
+        let dates = [
+            "2015-03-31",
+            "2016-08-19",
+            "2017-03-31",
+            "2017-10-31",
+            "2019-09-25",
+            "2019-09-30",
+        ];
+        let router = dates
+            .into_iter()
+            .fold(Router::new(), |router, date| {
+                router.route(&format!("/{date}/{{*rest}}"), lambda.clone())
+            })
             .merge(websocket::router(Arc::clone(&world)))
             .merge(connections::router(Arc::clone(&world)));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

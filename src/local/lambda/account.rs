@@ -37,11 +37,42 @@ impl Lambda {
             .map(|(name, f)| (arn(world, name, None), f.tags.clone()))
             .collect()
     }
+
+    pub(crate) fn put_tags(
+        &self,
+        world: &World,
+        function: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), Refusal> {
+        let target = whole(world, function)?;
+        self.change(|state| {
+            let function = state.function(world, &target.name)?;
+            let mut merged = function.tags.clone();
+            merged.extend(tags.clone());
+            check::tags(&merged)?;
+            function.tags = merged;
+            Ok(())
+        })
+    }
+
+    pub(crate) fn remove_tags(
+        &self,
+        world: &World,
+        function: &str,
+        keys: &[String],
+    ) -> Result<(), Refusal> {
+        let target = whole(world, function)?;
+        self.change(|state| {
+            let tags = &mut state.function(world, &target.name)?.tags;
+            tags.retain(|key, _| !keys.contains(key));
+            Ok(())
+        })
+    }
 }
 
 /// Tags are on functions, never on versions or aliases.
-fn whole(world: &World, call: &Call) -> Result<Target, Refusal> {
-    let target = Target::parse(world, call.argument(0), None)?;
+fn whole(world: &World, function: &str) -> Result<Target, Refusal> {
+    let target = Target::parse(world, function, None)?;
     if target.qualifier.is_some() {
         return Err(invalid(
             "Tags on function aliases and versions are not supported. Please specify a function ARN.",
@@ -51,33 +82,21 @@ fn whole(world: &World, call: &Call) -> Result<Target, Refusal> {
 }
 
 pub(super) fn tag(world: &World, call: &Call) -> Result<Response, Refusal> {
-    let target = whole(world, call)?;
     let input: Tags = call.input()?;
-    world.lambda.change(|state| {
-        let function = state.function(world, &target.name)?;
-        let mut tags = function.tags.clone();
-        tags.extend(input.tags);
-        check::tags(&tags)?;
-        function.tags = tags;
-        Ok(())
-    })?;
+    let lambda = &world.lambda;
+    lambda.put_tags(world, call.argument(0), &input.tags)?;
     Ok(empty(204))
 }
 
 pub(super) fn untag(world: &World, call: &Call) -> Result<Response, Refusal> {
-    let target = whole(world, call)?;
-    world.lambda.change(|state| {
-        let function = state.function(world, &target.name)?;
-        for key in call.queries("tagKeys") {
-            function.tags.remove(key);
-        }
-        Ok(())
-    })?;
+    let keys: Vec<String> = call.queries("tagKeys").map(str::to_owned).collect();
+    let lambda = &world.lambda;
+    lambda.remove_tags(world, call.argument(0), &keys)?;
     Ok(empty(204))
 }
 
 pub(super) fn tags(world: &World, call: &Call) -> Result<Response, Refusal> {
-    let target = whole(world, call)?;
+    let target = whole(world, call.argument(0))?;
     let state = world.lambda.lock();
     let function = state.look(world, &target)?;
     Ok(json(200, &json!({ "Tags": function.tags })))

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Request, State as Shared};
+use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
-use axum::{Json, Router};
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -212,24 +211,8 @@ pub(crate) fn operation(method: &str, path: &str) -> Option<String> {
     Operation::of(method, path).map(|(operation, _)| format!("{operation:?}"))
 }
 
-pub(crate) fn router(world: Arc<World>) -> Router {
-    let mut router = Router::new();
-    for dated in [
-        "/2015-03-31/{*rest}",
-        "/2016-08-19/{*rest}",
-        "/2017-03-31/{*rest}",
-        "/2017-10-31/{*rest}",
-        "/2019-09-25/{*rest}",
-        "/2019-09-30/{*rest}",
-        "/2020-06-30/{*rest}",
-    ] {
-        router = router.route(dated, any(serve));
-    }
-    router.layer(DefaultBodyLimit::disable()).with_state(world)
-}
-
-async fn serve(Shared(world): Shared<Arc<World>>, request: Request) -> Response {
-    let answer = answer(&world, request).await;
+pub(crate) async fn serve(world: &Arc<World>, request: Request) -> Response {
+    let answer = answer(world, request).await;
     answer.unwrap_or_else(|refusal| wire::rest_json(&refusal))
 }
 

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::absent::Absent;
 use super::api::{Call, empty, json, page};
 use super::check::{self, Target, arn, conflict, constraint, failure, invalid, missing_function};
 use super::settings::Settings;
@@ -40,6 +41,8 @@ struct UpdateCode {
     revision_id: Option<String>,
     #[serde(flatten)]
     code: Package,
+    #[serde(flatten)]
+    absent: Absent,
 }
 
 #[derive(Debug, Deserialize)]
@@ -201,6 +204,7 @@ pub(super) fn configuration(world: &World, call: &Call) -> Result<Response, Refu
 pub(super) async fn update_code(world: &Arc<World>, call: &Call) -> Result<Response, Refusal> {
     let target = call.target(world)?;
     let input: UpdateCode = call.input()?;
+    input.absent.refuse()?;
     updatable(world, &target, input.revision_id.as_deref())?;
     let code = input.code.keep(world).await?;
     if input.dry_run == Some(true) {

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::Lambda;
 use super::account::CONCURRENCY;
 use super::api::{Call, code, empty};
-use super::check::{Target, arn, constraint, failure, throttled, too_large};
+use super::check::{Target, arn, constraint, failure, invalid, throttled, too_large};
 use crate::local::World;
 use crate::local::ids;
 use crate::local::locked;
@@ -263,6 +263,14 @@ pub(super) async fn serve(world: &Arc<World>, call: &Call) -> Result<Response, R
             "{} byte payload is too large for the {kind} invocation type (limit {limit} bytes)",
             call.body.len()
         )));
+    }
+    for (header, what) in [
+        ("x-amz-tenant-id", "tenants"),
+        ("x-amz-durable-execution-name", "durable functions"),
+    ] {
+        if call.header(header).is_some() {
+            return Err(invalid(format!("The local cloud has no {what}.")));
+        }
     }
     let mut work = Work::new(payload(call)?);
     work.client_context = client_context(call)?;

@@ -61,6 +61,7 @@ struct Permission {
     #[serde(rename = "PrincipalOrgID")]
     principal_org_id: Option<String>,
     function_url_auth_type: Option<String>,
+    invoked_via_function_url: Option<bool>,
     revision_id: Option<String>,
 }
 
@@ -119,6 +120,10 @@ impl Permission {
         let mut condition = Map::new();
         if !equals.is_empty() {
             condition.insert("StringEquals".to_owned(), Value::Object(equals));
+        }
+        if let Some(via) = self.invoked_via_function_url {
+            let via = json!({ "lambda:InvokedViaFunctionUrl": via.to_string() });
+            condition.insert("Bool".to_owned(), via);
         }
         if let Some(source) = &self.source_arn {
             condition.insert("ArnLike".to_owned(), json!({ "AWS:SourceArn": source }));

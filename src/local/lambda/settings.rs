@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::check::{self, constraint, invalid};
+use super::absent::Absent;
+use super::check::{self, constraint};
 use super::state::{Config, Logging};
 use crate::local::World;
 use crate::local::refusal::Refusal;
@@ -24,11 +25,11 @@ pub(super) struct Settings {
     tracing_config: Option<Tracing>,
     logging_config: Option<Logging>,
     dead_letter_config: Option<DeadLetter>,
-    vpc_config: Option<Vpc>,
-    layers: Option<Vec<String>>,
     #[serde(rename = "KMSKeyArn")]
     kms_key_arn: Option<String>,
     pub(super) revision_id: Option<String>,
+    #[serde(flatten)]
+    absent: Absent,
 }
 
 #[derive(Debug, Deserialize)]
@@ -53,12 +54,6 @@ struct Tracing {
 #[serde(rename_all = "PascalCase")]
 struct DeadLetter {
     target_arn: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Vpc {
-    subnet_ids: Option<Vec<String>>,
 }
 
 impl Config {
@@ -121,7 +116,7 @@ impl Config {
         if let Some(key) = given.kms_key_arn {
             self.kms_key = key;
         }
-        not_local(given.vpc_config, given.layers)?;
+        given.absent.refuse()?;
         if let Some(role) = given.role {
             check::role(world, &role)?;
             self.role = role;
@@ -139,15 +134,4 @@ impl Config {
         self.architecture.clone_from(architecture);
         Ok(())
     }
-}
-
-fn not_local(vpc: Option<Vpc>, layers: Option<Vec<String>>) -> Result<(), Refusal> {
-    let subnets = vpc.and_then(|v| v.subnet_ids).unwrap_or_default();
-    if !subnets.is_empty() {
-        return Err(invalid("The local cloud has no VPCs."));
-    }
-    if !layers.unwrap_or_default().is_empty() {
-        return Err(invalid("The local cloud has no layers."));
-    }
-    Ok(())
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::State;
+use super::absent::Absent;
 use super::api::{Call, empty, json, page};
 use super::check::{
     alias_name, arn, conflict, constraint, invalid, missing, missing_function, no_longer,
@@ -23,6 +24,8 @@ struct Publish {
     code_sha256: Option<String>,
     description: Option<String>,
     revision_id: Option<String>,
+    #[serde(flatten)]
+    absent: Absent,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,6 +54,7 @@ pub(super) fn publish_version(world: &World, call: &Call) -> Result<Response, Re
     if let Some(description) = &input.description {
         no_longer(description, "description", 256)?;
     }
+    input.absent.refuse()?;
     let shown = world.lambda.change(|state| {
         let function = state.function(world, &target.name)?;
         function.settled(world)?;
