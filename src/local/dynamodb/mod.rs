@@ -3,11 +3,13 @@
 //! In: calls. Out: what the engine answers, with ARNs of the cloud's region and with the table states, cooldowns and
 //! refusals that the engine leaves out. Never: an item read or written here.
 
+mod absent;
 mod deep;
 mod engine;
 mod recover;
 mod settings;
 mod states;
+mod streams;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -106,7 +108,11 @@ async fn blocking<T: Send + 'static>(
 fn perform(world: &World, operation: &str, body: &[u8]) -> Result<Value, Refusal> {
     let engine = &world.dynamodb.engine;
     match operation {
-        "CreateTable" => tables::create(world, object(body)?),
+        "CreateTable" => {
+            let body = object(body)?;
+            absent::refuse_members(&body)?;
+            tables::create(world, body)
+        }
         "DescribeTable" => {
             let name = table_name(&object(body)?)?;
             let mut states = locked(&world.dynamodb.states);
@@ -114,7 +120,11 @@ fn perform(world: &World, operation: &str, body: &[u8]) -> Result<Value, Refusal
             let table = tables::describe(world, &states, &name)?;
             Ok(json!({ "Table": table }))
         }
-        "UpdateTable" => tables::update(world, &object(body)?),
+        "UpdateTable" => {
+            let body = object(body)?;
+            absent::refuse_members(&body)?;
+            tables::update(world, &body)
+        }
         "DeleteTable" => tables::delete(world, &object(body)?),
         "ListTables" => tables::list(world, &object(body)?),
         "UpdateTimeToLive" => settings::update_ttl(world, &object(body)?),
@@ -135,10 +145,18 @@ fn perform(world: &World, operation: &str, body: &[u8]) -> Result<Value, Refusal
                 .unwrap_or_default();
             Ok(json!({ "Endpoints": [{ "Address": address, "CachePeriodInMinutes": 1440 }] }))
         }
+        "DescribeKinesisStreamingDestination"
+        | "DescribeContributorInsights"
+        | "GetResourcePolicy"
+        | "ListBackups" => absent::describe(world, operation, &object(body)?),
         "ListStreams" | "DescribeStream" | "GetShardIterator" | "GetRecords" => {
             let body = engine::foreign(body, &world.place());
-            let mut reply = engine::run(engine, operation, body.as_bytes())?;
+            let body = object(body.as_bytes())?;
+            let past_end = streams::is_past_end(&body);
+            let body = streams::inward(body);
+            let mut reply = engine::run(engine, operation, body.to_string().as_bytes())?;
             engine::localize(&mut reply, &world.place());
+            streams::outward(&mut reply, &world.region, past_end);
             Ok(reply)
         }
         _ => {
