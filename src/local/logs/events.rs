@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::pattern::Pattern;
 use super::{
     Event, Stream, Streams, after, arn, drop_oldest, invalid, limit, no_group, no_stream, required,
     text, token,
@@ -263,12 +264,12 @@ fn around(found: &[&Event], token: &str, size: usize) -> Result<(usize, usize), 
     }
 }
 
-/// All streams' events that contain the pattern's words, oldest first.
+/// All streams' events that the pattern matches, oldest first.
 fn filter(world: &World, group: &str, body: &Object) -> Result<Value, Refusal> {
-    let pattern = text(body, "filterPattern").unwrap_or_default();
+    let pattern = Pattern::parse(text(body, "filterPattern").unwrap_or_default())?;
     let (size, skip) = (limit(body, 10_000)?, offset(body)?);
     let all = locked(&world.logs.streams);
-    let mut found = matching(&all, group, body, &terms(pattern));
+    let mut found = matching(&all, group, body, &pattern);
     found.sort_by_key(|(name, event)| (event.at, *name, event.place));
     let more = found.len() > skip + size;
     let events: Vec<Value> = found
@@ -296,7 +297,7 @@ fn matching<'a>(
     all: &'a Streams,
     group: &str,
     body: &Object,
-    terms: &[String],
+    pattern: &Pattern,
 ) -> Vec<(&'a String, &'a Event)> {
     let prefix = text(body, "logStreamNamePrefix").unwrap_or_default();
     let named = body.get("logStreamNames").and_then(Value::as_array);
@@ -307,22 +308,8 @@ fn matching<'a>(
         .filter(|(name, _)| named.is_none_or(|named| named.iter().any(|n| n == name.as_str())))
         .flat_map(|(name, stream)| stream.events.iter().map(move |event| (name, event)))
         .filter(|(_, event)| within(body, event))
-        .filter(|(_, event)| terms.iter().all(|term| event.line.contains(term.as_str())))
+        .filter(|(_, event)| pattern.matches(&event.line))
         .collect()
-}
-
-/// A pattern's plain words and quoted phrases, all of which a line must contain. JSON patterns are taken as words.
-fn terms(pattern: &str) -> Vec<String> {
-    let mut terms = Vec::new();
-    for (i, part) in pattern.split('"').enumerate() {
-        if i % 2 == 1 {
-            terms.push(part.to_owned());
-        } else {
-            terms.extend(part.split_whitespace().map(str::to_owned));
-        }
-    }
-    terms.retain(|term| !term.is_empty());
-    terms
 }
 
 /// How many items the pages before held.

@@ -26,6 +26,7 @@ pub(super) fn answer(
 ) -> Result<Option<Reply>, Refusal> {
     let reply = match operation {
         "DescribeLogGroups" => describe(world, body)?,
+        "ListLogGroups" => list(world, body)?,
         "ListTagsForResource" => {
             let name = name_of(required(body, "resourceArn")?)?;
             json!({ "tags": tags_of(world, name)? })
@@ -33,6 +34,7 @@ pub(super) fn answer(
         "ListTagsLogGroup" => json!({ "tags": tags_of(world, required(body, "logGroupName")?)? }),
         "CreateLogGroup"
         | "DeleteLogGroup"
+        | "PutLogGroupDeletionProtection"
         | "PutRetentionPolicy"
         | "DeleteRetentionPolicy"
         | "TagResource"
@@ -73,6 +75,8 @@ fn change(
     let by_arn = matches!(operation, "TagResource" | "UntagResource");
     let name = if by_arn {
         name_of(required(body, "resourceArn")?)?
+    } else if operation == "PutLogGroupDeletionProtection" {
+        identified(required(body, "logGroupIdentifier")?)
     } else {
         required(body, "logGroupName")?
     };
@@ -87,6 +91,9 @@ fn change(
                 return Err(Refusal::new(400, "ValidationException", message));
             }
             groups.remove(name);
+        }
+        "PutLogGroupDeletionProtection" => {
+            group.protected = body.get("deletionProtectionEnabled") == Some(&Value::Bool(true));
         }
         "PutRetentionPolicy" => group.retention = Some(retention(body)?),
         "DeleteRetentionPolicy" => group.retention = None,
@@ -134,6 +141,9 @@ fn create(
     let class = text(body, "logGroupClass").unwrap_or("STANDARD");
     if !["STANDARD", "INFREQUENT_ACCESS", "DELIVERY"].contains(&class) {
         return Err(invalid(format!("Invalid log group class: {class}")));
+    }
+    if text(body, "kmsKeyId").is_some() {
+        return Err(invalid("The local cloud has no encrypted log groups."));
     }
     let tags = tags(body);
     check_tags(&tags)?;
@@ -189,10 +199,19 @@ fn describe(world: &World, body: &Object) -> Result<Value, Refusal> {
             "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
         ));
     }
+    let named = body.get("logGroupIdentifiers").and_then(Value::as_array);
+    let class = text(body, "logGroupClass");
     let (size, after) = (limit(body, 50)?, after(body)?);
     let groups = locked(&world.logs.groups);
     let mut rest = groups
         .iter()
+        .filter(|(name, _)| {
+            named.is_none_or(|named| {
+                let mut named = named.iter().filter_map(Value::as_str);
+                named.any(|one| identified(one) == *name)
+            })
+        })
+        .filter(|(_, group)| class.is_none_or(|class| group.class == class))
         .filter(|(name, _)| prefix.is_none_or(|prefix| name.starts_with(prefix)))
         .filter(|(name, _)| pattern.is_none_or(|pattern| contains(name, pattern)))
         .filter(|(name, _)| after.as_ref().is_none_or(|after| *name > after))
@@ -207,6 +226,55 @@ fn describe(world: &World, body: &Object) -> Result<Value, Refusal> {
         reply["nextToken"] = token(&last);
     }
     Ok(reply)
+}
+
+/// Names only, found by pieces of them; `^` before a piece asks for it at the beginning.
+fn list(world: &World, body: &Object) -> Result<Value, Refusal> {
+    for member in ["dataSources", "fieldIndexNames", "logGroupTags"] {
+        if body.get(member).is_some_and(|given| !given.is_null()) {
+            return Err(invalid(format!(
+                "The local cloud does not find log groups by {member}."
+            )));
+        }
+    }
+    let pattern = text(body, "logGroupNamePattern").unwrap_or_default();
+    let fits = |name: &str| {
+        pattern
+            .split('|')
+            .any(|piece| match piece.strip_prefix('^') {
+                Some(beginning) => name.starts_with(beginning),
+                None => name.contains(piece),
+            })
+    };
+    let class = text(body, "logGroupClass");
+    let (size, after) = (limit(body, 1000)?, after(body)?);
+    let groups = locked(&world.logs.groups);
+    let mut rest = groups
+        .iter()
+        .filter(|(name, _)| fits(name))
+        .filter(|(_, group)| class.is_none_or(|class| group.class == class))
+        .filter(|(name, _)| after.as_ref().is_none_or(|after| *name > after))
+        .peekable();
+    let page: Vec<(&String, &Group)> = rest.by_ref().take(size).collect();
+    let last = page.last().map(|(name, _)| (*name).clone());
+    let found = page.into_iter().map(|(name, group)| {
+        json!({
+            "logGroupName": name,
+            "logGroupArn": arn(world, name),
+            "logGroupClass": group.class,
+        })
+    });
+    let mut reply = json!({ "logGroups": found.collect::<Vec<_>>() });
+    if let (Some(last), Some(_)) = (last, rest.peek()) {
+        reply["nextToken"] = token(&last);
+    }
+    Ok(reply)
+}
+
+/// The group of an identifier, which is a name or an ARN.
+fn identified(identifier: &str) -> &str {
+    let name = identifier.rsplit(":log-group:").next().unwrap_or_default();
+    name.trim_end_matches(":*")
 }
 
 /// A name pattern is a piece of the name, whatever its case.

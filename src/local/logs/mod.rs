@@ -6,6 +6,7 @@
 
 mod events;
 mod groups;
+mod pattern;
 #[cfg(test)]
 mod tests;
 
