@@ -1,6 +1,8 @@
-//! The Resource Groups Tagging API (awsJson 1.1): one question over the tags of every service.
+//! The Resource Groups Tagging API (awsJson 1.1): questions over the tags of every service, and tags for several things at once.
 //!
 //! IAM is missing on purpose: its roles are not in a region, and AWS does not list them reliably either.
+
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,16 +30,37 @@ pub(crate) async fn answer(
     match operation {
         "GetResources" => select(resources(world).await?, &body).map(Reply::ok),
         "GetTagKeys" => {
-            let all = resources(world).await?;
-            let keys: BTreeSet<String> = all.into_iter().flat_map(|(_, t)| t.into_keys()).collect();
-            Ok(Reply::ok(json!({ "TagKeys": keys, "PaginationToken": "" })))
+            let keys = resources(world).await?.into_iter();
+            let keys = keys.flat_map(|(_, tags)| tags.into_keys()).collect();
+            texts_in_pages("TagKeys", keys, &body)
         }
+        "GetTagValues" => {
+            let key = body.get("Key").and_then(Value::as_str);
+            let key = key.ok_or_else(|| invalid("Key must not be null"))?;
+            let tags = resources(world).await?.into_iter();
+            let values = tags.filter_map(|(_, mut tags)| tags.remove(key)).collect();
+            texts_in_pages("TagValues", values, &body)
+        }
+        "TagResources" | "UntagResources" => written::write(world, operation, &body).await,
         _ => Err(Refusal::new(
             400,
             "UnknownOperationException",
             format!("{operation} is not offered by the local cloud"),
         )),
     }
+}
+
+/// All texts, a page at a time; the last page's token is empty.
+fn texts_in_pages(member: &str, all: BTreeSet<String>, body: &Object) -> Result<Reply, Refusal> {
+    let after = after(body)?;
+    let mut rest = all
+        .into_iter()
+        .filter(|text| after.as_ref().is_none_or(|after| text > after))
+        .peekable();
+    let page: Vec<String> = rest.by_ref().take(PAGE).collect();
+    let last = page.last().map(|text| URL_SAFE_NO_PAD.encode(text));
+    let token = last.filter(|_| rest.peek().is_some()).unwrap_or_default();
+    Ok(Reply::ok(json!({ member: page, "PaginationToken": token })))
 }
 
 /// Everything that has a tag, in order of its ARN.
