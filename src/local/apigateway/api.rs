@@ -43,7 +43,7 @@ pub(super) fn create(
             "protocolType HTTP is not offered by the local cloud: it has WEBSOCKET APIs",
         ));
     }
-    refuse_http_only(body)?;
+    members::refuse_http_only(body, HTTP_ONLY)?;
     check_selection(&about)?;
     tags::check(&tags::of(&about))?;
     within(state.apis.len(), APIS, "Apis")?;
@@ -77,7 +77,7 @@ pub(super) fn create(
 
 pub(super) fn update(api: &mut Api, body: &Object) -> Result<Reply, Refusal> {
     let mut patch = members::take(body, MEMBERS)?;
-    refuse_http_only(body)?;
+    members::refuse_http_only(body, HTTP_ONLY)?;
     // Neither is a member of UpdateApi.
     patch.remove("protocolType");
     patch.remove("tags");
@@ -108,14 +108,4 @@ fn check_selection(about: &Object) -> Result<(), Refusal> {
         ));
     }
     Ok(())
-}
-
-fn refuse_http_only(body: &Object) -> Result<(), Refusal> {
-    match HTTP_ONLY
-        .iter()
-        .find(|name| body.get(**name).is_some_and(|v| !v.is_null()))
-    {
-        Some(name) => Err(bad(format!("{name} is only supported for HTTP APIs"))),
-        None => Ok(()),
-    }
 }

@@ -36,7 +36,7 @@ const PER_API: usize = 10;
 
 pub(super) fn create(api: &mut Api, body: &Object) -> Result<Reply, Refusal> {
     let mut about = members::take_with(body, MEMBERS, &["name", "authorizerType"])?;
-    refuse_http_only(body)?;
+    members::refuse_http_only(body, HTTP_ONLY)?;
     check(&about)?;
     within(api.authorizers.len(), PER_API, "Authorizers")?;
     about.retain(|_, value| value.as_str() != Some(""));
@@ -51,7 +51,7 @@ pub(super) fn create(api: &mut Api, body: &Object) -> Result<Reply, Refusal> {
 
 pub(super) fn update(api: &mut Api, id: &str, body: &Object) -> Result<Reply, Refusal> {
     let patch = members::take(body, MEMBERS)?;
-    refuse_http_only(body)?;
+    members::refuse_http_only(body, HTTP_ONLY)?;
     let about = api
         .authorizers
         .get_mut(id)
@@ -114,14 +114,4 @@ fn check(about: &Object) -> Result<(), Refusal> {
         }
     }
     Ok(())
-}
-
-fn refuse_http_only(body: &Object) -> Result<(), Refusal> {
-    match HTTP_ONLY
-        .iter()
-        .find(|name| body.get(**name).is_some_and(|v| !v.is_null()))
-    {
-        Some(name) => Err(bad(format!("{name} is only supported for HTTP APIs"))),
-        None => Ok(()),
-    }
 }

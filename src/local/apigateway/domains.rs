@@ -266,8 +266,8 @@ pub(super) fn stage_is_free(state: &State, api_id: &str, stage: &str) -> Result<
 }
 
 fn mapped(state: &State, shows: impl Fn(&Object) -> bool) -> bool {
-    let mut mappings = state.domains.values().flat_map(|d| d.mappings.values());
-    mappings.any(shows)
+    let mut all = state.domains.values().flat_map(|one| one.mappings.values());
+    all.any(shows)
 }
 
 pub(super) fn arn(region: &str, name: &str) -> String {

@@ -34,6 +34,9 @@ const MEMBERS: &[Member] = &[
     ("timeoutInMillis", Is::Integer(50, 29_000)),
 ];
 
+/// Members of HTTP APIs, which AWS refuses on a WebSocket API rather than ignores.
+const HTTP_ONLY: &[&str] = &["integrationSubtype", "responseParameters"];
+
 const RESPONSE_MEMBERS: &[Member] = &[
     ("integrationResponseKey", Is::Text(1, 128)),
     (
@@ -59,6 +62,7 @@ const PER_API: usize = 300;
 
 pub(super) fn create(api: &mut Api, body: &Object) -> Result<Reply, Refusal> {
     let mut about = members::take_with(body, MEMBERS, &["integrationType"])?;
+    members::refuse_http_only(body, HTTP_ONLY)?;
     within(api.integrations.len(), PER_API, "Integrations")?;
     for (name, value) in DEFAULTS {
         about.entry(*name).or_insert_with(|| (*value).into());
@@ -76,6 +80,7 @@ pub(super) fn create(api: &mut Api, body: &Object) -> Result<Reply, Refusal> {
 
 pub(super) fn update(api: &mut Api, id: &str, body: &Object) -> Result<Reply, Refusal> {
     let patch = members::take(body, MEMBERS)?;
+    members::refuse_http_only(body, HTTP_ONLY)?;
     let about = api
         .integrations
         .get_mut(id)
@@ -211,6 +216,9 @@ fn check(about: &Object) -> Result<(), Refusal> {
         return Err(bad(
             "Only payload format version 1.0 is supported for WEBSOCKET APIs",
         ));
+    }
+    if text(about, "connectionType") == "VPC_LINK" || about.contains_key("connectionId") {
+        return Err(bad("The local cloud has no VPC links"));
     }
     match kind {
         "AWS_PROXY" => {

@@ -60,6 +60,15 @@ pub(super) fn take_with(
     }
 }
 
+/// Members that are of HTTP APIs only.
+pub(super) fn refuse_http_only(body: &Object, names: &[&str]) -> Result<(), Refusal> {
+    let given = |name: &&&str| body.get(**name).is_some_and(|value| !value.is_null());
+    match names.iter().find(given) {
+        Some(name) => Err(bad(format!("{name} is only supported for HTTP APIs"))),
+        None => Ok(()),
+    }
+}
+
 fn check(name: &str, value: &Value, is: Is) -> Result<Value, Refusal> {
     let mistyped = || serialization(&format!("member {name} has the wrong type"));
     match is {

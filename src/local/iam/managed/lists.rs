@@ -15,6 +15,7 @@ pub(super) fn policies(state: &State, parameters: &Parameters) -> Result<Value, 
     }
     let prefix = parameter("PathPrefix").unwrap_or("/");
     let attached = parameter("OnlyAttached") == Some("true");
+    let bounds = parameter("PolicyUsageFilter") == Some("PermissionsBoundary");
     let own = state.policies.iter().filter(|_| scope != "AWS");
     let own = own.map(|(arn, policy)| (arn.clone(), policy.clone()));
     let of_aws = of_aws::all().filter(|_| scope != "Local");
@@ -30,6 +31,7 @@ pub(super) fn policies(state: &State, parameters: &Parameters) -> Result<Value, 
             (arn, about)
         })
         .filter(|(_, about)| !attached || about["AttachmentCount"] != 0)
+        .filter(|(_, about)| !bounds || about["PermissionsBoundaryUsageCount"] != 0)
         .collect();
     all.sort_by(|(a, _), (b, _)| a.cmp(b));
     page("Policies", all.into_iter(), parameters)
