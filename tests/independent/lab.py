@@ -97,6 +97,13 @@ def listening(running, port, log, patience=90):
     raise Failed(f"nothing listens on port {port}:\n{tail}")
 
 
+def until(holds, what, patience=30):
+    end = time.monotonic() + patience
+    while not holds():
+        check(time.monotonic() < end, what)
+        time.sleep(0.1)
+
+
 # Clouds ------------------------------------------------------------------------------------------------------------
 
 
@@ -146,14 +153,14 @@ def writes(calls):
             if call["kind"] == "write" and not call["operation"].startswith("Simulate")]
 
 
-def client(service, url):
+def client(service, url, config=None):
     import boto3
     from botocore.config import Config
 
     # A session of its own: the one that they share by default is not for several threads.
     return boto3.Session().client(
         service, endpoint_url=url, region_name=REGION, aws_access_key_id="testing",
-        aws_secret_access_key="testing", config=Config(retries={"total_max_attempts": 1}))
+        aws_secret_access_key="testing", config=config or Config(retries={"total_max_attempts": 1}))
 
 
 def awslab():
