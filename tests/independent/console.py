@@ -179,20 +179,43 @@ def refusals(console):
     console.quiet("WebSocket connection to")
 
 
+def denials(console, iam):
+    """A call that the role does not allow is shown with the statement that would allow it."""
+    (role,) = [one["RoleName"] for one in iam.list_roles()["Roles"] if "MessageAI" in one["RoleName"]]
+    (policy,) = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    before = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    less = json.loads(json.dumps(before).replace("dynamodb:Query", "dynamodb:Scan"))
+    iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(less))
+    console.send(2)
+    expect(console.client(2).locator(".frames")).to_contain_text('"type":"error"')
+    line = console.lines("message").last
+    expect(line).to_contain_text("denied")
+    line.click()
+    expect(console.page.locator("#events .denial")).to_contain_text("dynamodb:Query")
+    line.click()
+    console.tab("Denials")
+    denial = console.page.locator("#denials article")
+    expect(denial).to_have_count(1)
+    expect(denial.locator("pre")).to_contain_text(re.compile(r'"Effect": "Allow".*"Action": "dynamodb:Query".*userId-index', re.S))
+    console.shoot("denials")
+    iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=json.dumps(before))
+
+
 def crowd(console):
     """Many events: the list stays at its end, and lines that are read stay where they are."""
     console.client(1).get_by_label("Message to send").fill('{"action":"sendMessage","recipientId":"bob","content":"hello"}')
     for n in range(MESSAGES):
         console.send(1 + n % 2)
-    expect(console.lines("message")).to_have_count(MESSAGES + 3)
+    expect(console.lines("message")).to_have_count(MESSAGES + 4)
     expect(console.page.locator("#events .running")).to_have_count(0)
     expect(console.lines().last).to_be_in_viewport()
     for dark in (False, True):
         console.page.emulate_media(color_scheme="dark" if dark else "light")
         for width, height in ((1600, 900), (800, 1000)):
             console.page.set_viewport_size({"width": width, "height": height})
-            wide = console.page.evaluate("document.documentElement.scrollWidth")
+            wide, high = console.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
             check(wide <= width, f"at {width} pixels the page is {wide} wide")
+            check(width < 1200 or high <= height, f"at {width}×{height} pixels the page is {high} high")
             name = f"{width}-{'dark' if dark else 'light'}"
             for tab in ("Connections", "Tables", "Denials"):
                 console.tab(tab)
@@ -325,8 +348,9 @@ def main():
             check(f"console: {url}\n" in said, f"dev does not say where the page is:\n{said}")
             console = Page(window, url)
             say(f"Chromium {chromium.version} at {url}")
-            for step in (talk, events, account, refusals, crowd):
-                step(console)
+            iam = lab.client("iam", f"http://127.0.0.1:{port}")
+            for step, *more in ((talk,), (events,), (account,), (refusals,), (denials, iam), (crowd,)):
+                step(console, *more)
                 say(f"  {step.__doc__.splitlines()[0]}")
             console.quiet()
             for step in (by_keyboard, other_pages):

@@ -2,14 +2,18 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
 
+use super::journal::Reader;
 use super::{PARTS, Suggestions};
-use crate::local::Options;
 use crate::local::clock::Clock;
 use crate::local::inside::Inside;
-use crate::local::tests_support::{START, request};
+use crate::local::testing::{API, Cloud, STAGE};
+use crate::local::tests_support::{START, request, world};
+use crate::local::{Happening, Options};
 
 const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=AKID/20231114/us-east-1/SERVICE/aws4_request, SignedHeaders=host, Signature=0";
 const HOST: (&str, &str) = ("host", "127.0.0.1:4747");
@@ -295,4 +299,120 @@ async fn a_stage_may_have_the_consoles_name() {
     let by_host = [("host", "a1.execute-api.localhost:4747")];
     let response = cloud.answer(request("GET", "/_msgai", &by_host)).await;
     assert!(!response.headers().contains_key("content-security-policy"));
+}
+
+/// The next lines, until one of this type has come.
+async fn until(page: &mut Reader, kind: &str) -> Vec<Value> {
+    let mut lines: Vec<Value> = Vec::new();
+    while !lines.iter().any(|line| line["type"] == kind) {
+        let batch = page.next().await.unwrap();
+        lines.extend(serde_json::from_str::<Vec<Value>>(&batch.lines).unwrap());
+    }
+    lines
+}
+
+#[tokio::test]
+async fn a_message_is_shown_from_its_frame_to_its_answer() {
+    let cloud = Cloud::still().await;
+    let answer = json!({ "statusCode": 200, "body": "pong" });
+    let mut _events = cloud.recorder("f", Ok(answer.clone())).await;
+    let mut served = cloud.routes(&[("$default", "f")]);
+    served.routes.get_mut("$default").unwrap().replies = true;
+    cloud.world.sockets.serve(served);
+    let mut page = Reader::open(&cloud.world, None);
+    let url = format!(
+        "ws://{}/_aws/execute-api/{API}/{STAGE}?userId=alice",
+        cloud.address
+    );
+    let (mut client, _) = connect_async(url).await.unwrap();
+    client.send(Message::text("ping")).await.unwrap();
+    assert_eq!(client.next().await.unwrap().unwrap(), Message::text("pong"));
+
+    let mut lines = until(&mut page, "event").await;
+    if !lines.iter().any(|line| line["from"] == "reply") {
+        lines.extend(until(&mut page, "frame").await);
+    }
+    let kinds: Vec<&str> = lines.iter().map(|l| l["type"].as_str().unwrap()).collect();
+    assert_eq!(
+        kinds,
+        ["connected", "frame", "begun", "ended", "event", "frame"]
+    );
+    let [connected, frame, begun, ended, event, reply] = lines.as_slice() else {
+        unreachable!("there are six kinds");
+    };
+    assert_eq!(connected["query"], "userId=alice");
+    assert_eq!(frame["body"], json!({ "text": "ping", "bytes": 4 }));
+    assert_eq!(
+        (&frame["from"], &frame["request_id"]),
+        (&json!("client"), &begun["gateway_id"])
+    );
+    assert_eq!(
+        (&begun["route_key"], &begun["function"]),
+        (&json!("$default"), &json!("f"))
+    );
+    let sent: Value = serde_json::from_str(begun["event"]["text"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&sent["body"], &sent["requestContext"]["requestId"]),
+        (&json!("ping"), &begun["gateway_id"])
+    );
+    assert_eq!(ended["answer"]["text"], answer.to_string());
+    assert_eq!(
+        (&event["status"], &event["init"]),
+        (&json!(200), &Value::Null)
+    );
+    assert!(event["took"].is_f64(), "{event}");
+    assert_eq!(
+        (&reply["from"], &reply["body"]["text"]),
+        (&json!("reply"), &json!("pong"))
+    );
+    // What belongs to one call says so.
+    for line in [ended, event, reply] {
+        assert_eq!(line["request_id"], begun["request_id"], "{line}");
+    }
+    let (total, listed) = cloud.world.sockets.shown(10);
+    assert_eq!(
+        (total, &listed[0]["in"], &listed[0]["out"]),
+        (1, &json!(1), &json!(1))
+    );
+    assert_eq!(listed[0]["query"], "userId=alice");
+}
+
+#[tokio::test]
+async fn a_post_to_nobody_is_shown_too() {
+    let cloud = Cloud::still().await;
+    cloud.routes(&[]);
+    let mut page = Reader::open(&cloud.world, None);
+    let answer = cloud.connection("POST", "TXzPWdnOjoECGjA=", b"{}").await;
+    assert_eq!(answer.status, 410);
+    let lines = until(&mut page, "missed").await;
+    let missed = lines.last().unwrap();
+    assert_eq!(
+        (&missed["status"], &missed["method"]),
+        (&json!(410), &json!("POST"))
+    );
+}
+
+#[tokio::test]
+async fn every_happening_can_be_shown() {
+    let cloud = Cloud::still().await;
+    let mut page = Reader::open(&cloud.world, None);
+    cloud.world.tell(Happening::Note("take care".to_owned()));
+    cloud.world.tell(Happening::Denied {
+        principal: "arn:aws:sts::000000000000:assumed-role/r/f".to_owned(),
+        action: "dynamodb:Query".to_owned(),
+        resource: "*".to_owned(),
+        why: String::new(),
+        statement: "{}".to_owned(),
+    });
+    let lines = until(&mut page, "denied").await;
+    assert_eq!(
+        (&lines[0]["type"], &lines[0]["text"]),
+        (&json!("note"), &json!("take care"))
+    );
+    assert_eq!(lines[1]["action"], "dynamodb:Query");
+}
+
+#[test]
+fn nothing_is_put_together_while_nobody_looks() {
+    world().show(|| unreachable!("no page is open"));
 }

@@ -1,6 +1,6 @@
 //! What a role's own policies grant, unweighed: for showing, never for deciding.
 
-use super::{Iam, policy};
+use super::{Iam, managed, policy};
 use crate::local::locked;
 
 /// One allowing statement.
@@ -12,11 +12,15 @@ pub(crate) struct Grant {
 }
 
 impl Iam {
-    /// The allowing statements of a role's inline policies.
+    /// The allowing statements of a role's inline policies, and of its managed ones that are known here.
     pub(crate) fn granted(&self, role_arn: &str) -> Vec<Grant> {
         let state = locked(&self.0);
         let role = state.roles.values().find(|role| role.arn() == role_arn);
-        let documents = role.into_iter().flat_map(|role| role.inline.values());
+        let documents = role.into_iter().flat_map(|role| {
+            let attached = role.attached.iter();
+            let attached = attached.filter_map(|arn| managed::document(&state, arn));
+            role.inline.values().map(String::as_str).chain(attached)
+        });
         let statements =
             documents.flat_map(|document| policy::statements(document).unwrap_or_default());
         statements

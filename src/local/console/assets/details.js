@@ -30,15 +30,15 @@ function sent(frame) {
 
 export function denial(line) {
   const { principal, action, resource, why, statement } = line;
-  const fix = typeof statement === "string" ? parsed(statement) ?? statement : statement;
-  const text = typeof fix === "string" ? fix : JSON.stringify(fix, null, 2);
-  const copy = h("button", { type: "button", onclick: () => navigator.clipboard?.writeText(text) }, "Copy");
+  const fix = parsed(statement);
+  const text = JSON.stringify(fix, null, 2);
+  const copy = fix.Effect !== "Deny" && h("button", { type: "button", onclick: () => navigator.clipboard?.writeText(text) }, "Copy");
   return h(
     "div",
     { class: "denial" },
     h("p", {}, h("code", {}, action), " on ", h("code", {}, resource)),
     h("p", { class: "hint" }, `${principal}${why ? `: ${why}` : ""}`),
-    fix && h("p", {}, "This statement in its role's policy allows it: ", copy),
+    fix && h("p", {}, fix.Effect === "Deny" ? "This statement denies it: " : "This statement in its role's policy allows it: ", copy),
     fix && h("pre", {}, text),
   );
 }

@@ -27,7 +27,7 @@ export function name(connection) {
 }
 
 export function chip(connection) {
-  return h("span", { class: "chip", "data-hue": hue(connection), title: connection }, name(connection));
+  return h("span", { class: "chip", "data-hue": hue(name(connection)), title: connection }, name(connection));
 }
 
 function introduce(connection, query) {
@@ -142,10 +142,13 @@ const takes = {
     const word = `${line.service}.${line.operation}`;
     row("call", line, { text: word, status: line.status, took: line.took, failed: line.status >= 400 });
   },
+  note(line) {
+    row("note", line, { text: line.text });
+  },
   denied(line) {
     const called = String(line.principal).split("/").at(-1);
-    const of = (found) => found.function === called && found.kind !== "log" && found.kind !== "denied";
-    const made = byCall.get(line.request_id) ?? rows.findLast(of);
+    // The denial names the function, and not the call: it is one that runs.
+    const made = rows.findLast((found) => found.running && found.function === called);
     if (made) Object.assign(made, { denied: true }).denials.push(line);
     touch(made);
     row("denied", line, { function: called, text: `${line.action} on ${line.resource}`, failed: true });
