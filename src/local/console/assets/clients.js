@@ -86,9 +86,9 @@ class Pane {
     if (this.said && !filled.some(({ text }) => text === this.said)) filled.push({ route: "the last again", text: this.said });
     const buttons = filled.map(({ route, text }) => h("button", { type: "button", title: text, onclick: () => { this.text.value = text; this.text.focus(); } }, label(route, text)));
     this.templates.replaceChildren(...buttons);
-    if (!this.text.value && filled.length > 0) this.text.value = filled[0].text;
-    else if (this.offered && this.text.value === this.offered && filled.length > 0) this.text.value = filled[0].text;
-    this.offered = filled[0]?.text;
+    // What somebody wrote or sent stays.
+    const untouched = !this.text.value || (this.text.value === this.offered && !this.said);
+    if (untouched && filled.length > 0) this.text.value = this.offered = filled[0].text;
   }
 
   toggle() {
@@ -160,6 +160,7 @@ class Pane {
     this.socket?.close(1000);
     panes.splice(panes.indexOf(this), 1);
     this.element.remove();
+    offer();
     showCount();
     (panes.at(-1)?.query ?? find("#add-client")).focus();
   }
