@@ -109,7 +109,8 @@ async fn answer(State(edges): State<Arc<Edges>>, request: Request) -> Response {
         let text = format!("host {host:?} is not this machine: use 127.0.0.1 or localhost\n");
         return (StatusCode::FORBIDDEN, text).into_response();
     }
-    if console::is_meant(&host, &request) {
+    // Nor under a domain that somebody has mapped to a stage.
+    if is_local(&host) && console::is_meant(&host, &request) {
         return forward(&edge.console, request).await;
     }
     let service = Service::of(&host, &request).filter(|_| !own);

@@ -245,11 +245,11 @@ pub enum Happening {
     Note { text: String },
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn millis<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(time.as_secs_f64() * 1000.0)
 }
 
+#[expect(clippy::ref_option, reason = "serde calls it so")]
 fn init_millis<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => millis(time, to),

@@ -148,6 +148,20 @@ async fn another_host_is_refused() {
 }
 
 #[tokio::test]
+async fn a_domain_that_leads_to_a_stage_does_not_lead_to_the_console() {
+    let cloud = cloud();
+    let configuration = json!([{ "EndpointType": "REGIONAL", "CertificateArn": "arn:aws:acm:eu-west-1:000000000000:certificate/c" }]);
+    let domain = json!({ "domainName": "chat.example", "domainNameConfigurations": configuration });
+    call(&cloud, "apigateway", "", "/v2/domainnames", domain).await;
+    for path in ["/_msgai", "/_msgai/state"] {
+        let headers = [("host", "chat.example")];
+        let response = cloud.answer(request("GET", path, &headers)).await;
+        assert!(!response.status().is_success(), "{path}");
+        assert!(!response.headers().contains_key("content-security-policy"));
+    }
+}
+
+#[tokio::test]
 async fn other_pages_in_the_browser_are_refused() {
     let cloud = cloud();
     let routes = [
@@ -396,7 +410,9 @@ async fn a_post_to_nobody_is_shown_too() {
 async fn every_happening_can_be_shown() {
     let cloud = Cloud::still().await;
     let mut page = Reader::open(&cloud.world, None);
-    cloud.world.tell(Happening::Note("take care".to_owned()));
+    cloud.world.tell(Happening::Note {
+        text: "take care".to_owned(),
+    });
     cloud.world.tell(Happening::Denied {
         principal: "arn:aws:sts::000000000000:assumed-role/r/f".to_owned(),
         action: "dynamodb:Query".to_owned(),

@@ -192,7 +192,7 @@ function cells(found) {
     h("span", { class: "what" }, h("b", { "data-kind": found.kind }, word(found)), " ", h("small", {}, brief(gist(found)))),
     h("span", {}, found.connection ? chip(found.connection) : ""),
     h("span", { class: "function" }, found.function ?? ""),
-    h("span", { class: "status" }, String(statusOf(found))),
+    h("span", { class: "status", title: String(statusOf(found)) }, String(statusOf(found))),
     h("span", { class: "took" }, found.took == null ? "" : took(found.took), ...marks),
   ];
 }
