@@ -150,7 +150,7 @@ async fn another_host_is_refused() {
 #[tokio::test]
 async fn a_domain_that_leads_to_a_stage_does_not_lead_to_the_console() {
     let cloud = cloud();
-    let configuration = json!([{ "EndpointType": "REGIONAL", "CertificateArn": "arn:aws:acm:eu-west-1:000000000000:certificate/c" }]);
+    let configuration = json!([{ "endpointType": "REGIONAL", "certificateArn": "arn:aws:acm:eu-west-1:000000000000:certificate/c" }]);
     let domain = json!({ "domainName": "chat.example", "domainNameConfigurations": configuration });
     call(&cloud, "apigateway", "", "/v2/domainnames", domain).await;
     for path in ["/_msgai", "/_msgai/state"] {
