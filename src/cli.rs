@@ -285,6 +285,7 @@ Examples:
 Examples:
   msgai dev
   msgai connect --local --user alice      in another terminal
+  msgai dev --tail -v                     every event, and what functions log
   msgai dev --realism aws --fresh         as slow and as strict as AWS
   msgai dev --play conversation.txt       play a conversation, then end")]
     Dev(Dev),
@@ -488,6 +489,12 @@ pub struct Dev {
     /// Let through what the functions' role may not do, and only tell of it
     #[arg(long)]
     pub no_iam: bool,
+    /// Show every event on a line of its own; with `-v`, each call and log line, too
+    #[arg(long)]
+    pub tail: bool,
+    /// Delay every call of AWS, and of functions by the gateway, by this much, such as `40ms`
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub latency: Option<Duration>,
     /// Play this conversation with real clients, then end
     #[arg(long, value_name = "FILE")]
     pub play: Option<PathBuf>,

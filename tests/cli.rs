@@ -21,6 +21,8 @@ mod lock;
 mod preflight;
 #[path = "cli/release.rs"]
 mod release;
+#[path = "cli/reload.rs"]
+mod reload;
 #[path = "cli/scratch.rs"]
 mod scratch;
 #[path = "cli/streams.rs"]

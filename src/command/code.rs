@@ -107,7 +107,8 @@ fn jobs(session: &Session, code: &Code) -> Vec<Job> {
     jobs
 }
 
-fn source(session: &Session, def: &FunctionDef) -> Source {
+/// Where a function's code comes from.
+pub(super) fn source(session: &Session, def: &FunctionDef) -> Source {
     let Some(source) = &def.source else {
         return Source::Shipped;
     };

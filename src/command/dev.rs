@@ -1,16 +1,17 @@
 //! `dev`: the whole stack on this machine. A local cloud, the ordinary deploy aimed at it, and again on every change.
 
 mod denied;
+mod files;
 mod page;
+mod tail;
 pub(super) mod words;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use serde_json::json;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, watch};
 
 use super::deploy::finish;
 use super::local::{self, Local};
@@ -19,22 +20,18 @@ use super::run::Run;
 use super::session::{self, Session, folder, guard, signals};
 use super::smoke::read_script;
 use super::{Context, diff};
-use words::{drain, goodbye, short, tell, welcome};
+use files::{Changed, Watch};
+use words::{Show, goodbye, short, welcome};
 
 use crate::cli::{Dev, KEEP, RealismKind};
-use crate::cloud::wait::pause;
 use crate::error::{Error, ErrorKind};
 use crate::local::{Happening, LocalCloud, Manners, Options, Realism};
 use crate::names::Facts;
-use crate::package;
 use crate::plan::guard::Consent;
 use crate::stack::Loaded;
 use crate::talk::play::{PlayOptions, play};
 use crate::talk::script::Script;
 use crate::talk::transcript::Line;
-
-/// Editors write a file in several steps; a change is over when nothing has happened for so long.
-const SETTLE: Duration = Duration::from_millis(120);
 
 pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error> {
     let begun = Instant::now();
@@ -46,7 +43,10 @@ pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error
     let mut happenings = cloud.watch();
     let stop = signals();
     let session = Session::at(context, loaded, Some(local), true).await?;
-    let facts = deploy(context, args, &session, &stop).await?;
+    // What is saved while the first build runs counts, too.
+    let first = Box::pin(deploy(context, args, &session, &stop, false));
+    let (watch, facts) = futures_util::join!(Watch::new(&session), first);
+    let (watch, facts) = (watch?, facts?);
     cloud.suggest(&session);
     if context.can_draw {
         // Apart from the progress above it.
@@ -67,11 +67,16 @@ pub(crate) async fn run(context: &Context, args: &Dev) -> Result<ExitCode, Error
         Some((name, script)) => {
             let done = converse(context, &session, &facts, &name, &script).await;
             if done.is_err() {
-                drain(context, &session, &mut happenings);
+                Show::new(context, args.tail).drain(&session, &mut happenings);
             }
             done
         }
-        None => Box::pin(watch_on(context, args, session, happenings, stop)).await,
+        None => {
+            Box::pin(watch_on(
+                context, args, &cloud, session, watch, happenings, stop,
+            ))
+            .await
+        }
     };
     cloud.shutdown().await;
     done
@@ -89,9 +94,12 @@ async fn start(context: &Context, args: &Dev, loaded: &Loaded) -> Result<(Servin
     if args.fresh {
         forget(&dir)?;
     }
-    let realism = match args.realism {
-        RealismKind::Instant => Realism::INSTANT,
-        RealismKind::Aws => Realism::AWS,
+    let realism = Realism {
+        latency: args.latency.unwrap_or_default(),
+        ..match args.realism {
+            RealismKind::Instant => Realism::INSTANT,
+            RealismKind::Aws => Realism::AWS,
+        }
     };
     let region = context
         .global
@@ -180,9 +188,10 @@ async fn deploy(
     args: &Dev,
     session: &Session,
     stop: &watch::Receiver<bool>,
+    shows: bool,
 ) -> Result<Facts, Error> {
     let mut run = Run::new(context, session, "dev", &args.locking, Some(stop.clone()));
-    let done = Box::pin(steps(context, args, session, &mut run)).await;
+    let done = Box::pin(steps(context, args, session, &mut run, shows)).await;
     run.end().await;
     done
 }
@@ -192,6 +201,7 @@ async fn steps(
     args: &Dev,
     session: &Session,
     run: &mut Run<'_>,
+    shows: bool,
 ) -> Result<Facts, Error> {
     let plan = run.look(|| session.planned(context, &args.code)).await?;
     diff::notes(context, &plan);
@@ -199,7 +209,7 @@ async fn steps(
     if plan.is_empty() {
         return Ok(plan.facts);
     }
-    if context.global.verbose {
+    if (shows || context.global.verbose) && !context.global.json {
         context.say(&plan.text(context.look_err));
     }
     let ledger = run.ledger();
@@ -215,43 +225,33 @@ async fn steps(
 async fn watch_on(
     context: &Context,
     args: &Dev,
+    cloud: &Serving,
     mut session: Session,
+    mut watch: Watch,
     mut happenings: broadcast::Receiver<Happening>,
     stop: watch::Receiver<bool>,
 ) -> Result<ExitCode, Error> {
-    let (watcher, mut changes) = watcher(&session)?;
+    let mut show = Show::new(context, args.tail);
     let mut ended = stop.clone();
-    welcome(context, &session);
+    welcome(context, &session, args.tail || context.global.verbose);
     loop {
         tokio::select! {
             _ = ended.wait_for(|stop| *stop) => {
-                drop(watcher);
                 goodbye(context);
                 return Ok(ExitCode::from(ErrorKind::Stopped.exit_code()));
             }
-            happening = happenings.recv() => {
-                if let Ok(happening) = happening {
-                    tell(context, &happening);
-                    denied::advise(context, &session, &happening);
+            happening = happenings.recv() => match happening {
+                Ok(happening) => show.tell(&session, &happening),
+                Err(missed) => show.missed(&missed),
+            },
+            Some(path) = watch.next() => {
+                let changed = watch.all_with(path).await;
+                let next = again(context, args, &session, &changed, &stop, &mut watch);
+                if let Some(next) = show.beside(&session, Box::pin(next), &mut happenings).await {
+                    session = next;
+                    cloud.suggest(&session);
                 }
             }
-            Some(path) = changes.recv() => {
-                settle(&mut changes).await;
-                session = Box::pin(again(context, args, session, &path, &stop)).await;
-            }
-        }
-    }
-}
-
-async fn settle(changes: &mut mpsc::UnboundedReceiver<PathBuf>) {
-    loop {
-        tokio::select! {
-            more = changes.recv() => {
-                if more.is_none() {
-                    return;
-                }
-            }
-            () = pause(SETTLE) => return,
         }
     }
 }
@@ -260,37 +260,58 @@ async fn settle(changes: &mut mpsc::UnboundedReceiver<PathBuf>) {
 async fn again(
     context: &Context,
     args: &Dev,
-    session: Session,
-    path: &Path,
+    session: &Session,
+    changed: &Changed,
     stop: &watch::Receiver<bool>,
-) -> Session {
+    watch: &mut Watch,
+) -> Option<Session> {
     let begun = Instant::now();
-    if !context.global.json {
-        context.say(&format!("{} changed", short(path)));
-    }
-    let next = match renewed(context, &session).await {
+    say_changed(context, changed);
+    let next = match renewed(context, session).await {
         Ok(next) => next,
         Err(error) => {
             context.fail(&error);
-            return session;
+            if let Err(error) = watch.lose() {
+                context.fail(&error);
+            }
+            return None;
         }
     };
-    match deploy(context, args, &next, stop).await {
+    // Before the deploy: a mistake in a new function's code is to be mended there.
+    if let Err(error) = watch.follow(&next, Some(changed)).await {
+        context.fail(&error);
+    }
+    match deploy(context, args, &next, stop, changed.is_stack_file).await {
         Ok(facts) => {
             if let Err(error) = finish(context, &next, &facts, None, begun) {
                 context.fail(&error);
             }
-            if !context.global.json {
-                let took = begun.elapsed().as_secs_f64();
+            let took = begun.elapsed().as_secs_f64();
+            if context.global.json {
+                context.say_json(json!({ "type": "live", "seconds": took }));
+            } else {
                 context.say(&format!("live after {took:.1} s"));
             }
-            next
+            Some(next)
         }
         Err(error) => {
             context.fail(&error);
-            session
+            None
         }
     }
+}
+
+fn say_changed(context: &Context, changed: &Changed) {
+    let paths: Vec<String> = changed.paths.iter().map(|path| short(path)).collect();
+    if context.global.json {
+        context.say_json(json!({ "type": "changed", "paths": paths }));
+        return;
+    }
+    let others = match paths.len() {
+        1 => String::new(),
+        n => format!(" and {} more", n - 1),
+    };
+    context.say(&format!("{}{others} changed", paths[0]));
 }
 
 async fn renewed(context: &Context, session: &Session) -> Result<Session, Error> {
@@ -301,63 +322,6 @@ async fn renewed(context: &Context, session: &Session) -> Result<Session, Error>
         sealed: matches!(local, Local::Running { sealed: true, .. }),
     });
     Session::at(context, loaded, local, true).await
-}
-
-/// The stack file's folder, and wherever functions are built from.
-fn watcher(
-    session: &Session,
-) -> Result<(RecommendedWatcher, mpsc::UnboundedReceiver<PathBuf>), Error> {
-    let cannot = |e: notify::Error| Error::failed(format!("files cannot be watched: {e}"));
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let file = session.loaded.file.clone();
-    let stack_file = file.file_name().map(ToOwned::to_owned);
-    let sources = sources(session);
-    let roots = sources.clone();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
-        if event.kind.is_access() {
-            return;
-        }
-        let matters = |path: &PathBuf| {
-            let hidden = path.components().any(|part| {
-                matches!(
-                    part.as_os_str().to_str(),
-                    Some("target" | ".git" | ".msgai" | "node_modules")
-                )
-            });
-            let is_stack = path.file_name() == stack_file.as_deref();
-            !hidden && (is_stack || roots.iter().any(|root| path.starts_with(root)))
-        };
-        if let Some(path) = event.paths.iter().find(|path| matters(path)) {
-            // The receiver is gone when `dev` ends.
-            sender.send(path.clone()).ok();
-        }
-    })
-    .map_err(cannot)?;
-    watcher
-        .watch(&folder(&file), RecursiveMode::NonRecursive)
-        .map_err(cannot)?;
-    for source in sources {
-        watcher
-            .watch(&source, RecursiveMode::Recursive)
-            .map_err(cannot)?;
-    }
-    Ok((watcher, receiver))
-}
-
-fn sources(session: &Session) -> Vec<PathBuf> {
-    let base = folder(&session.loaded.file);
-    let functions = session.loaded.stack.functions.values();
-    let mut all: Vec<PathBuf> = functions
-        .filter_map(|def| match &def.source {
-            Some(source) => Some(base.join(source)),
-            None => package::shipped_sources(),
-        })
-        .filter_map(|path| path.canonicalize().ok())
-        .collect();
-    all.sort();
-    all.dedup();
-    all
 }
 
 /// Plays a conversation with real clients.

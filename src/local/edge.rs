@@ -148,6 +148,7 @@ async fn control(edge: &Edge, service: Service, request: Request) -> Response {
     let started = Instant::now();
     let request_id = wire::request_id();
     let made_by = ids::traced(text(request.headers(), TRACE));
+    edge.world.travel().await;
     let call = Call::read(service, request).await;
     let (operation, mut response) = match call {
         Ok((call, body)) => {

@@ -142,6 +142,8 @@ pub struct Realism {
     pub throttles: bool,
     /// How long one write to API Gateway takes, so that writes can overlap.
     pub api_write: Duration,
+    /// On the way of every call: of AWS's services, and of functions by the gateway.
+    pub latency: Duration,
 }
 
 impl Realism {
@@ -159,6 +161,7 @@ impl Realism {
         write_conflicts: false,
         throttles: false,
         api_write: Duration::ZERO,
+        latency: Duration::ZERO,
     };
 
     /// Times of the order that users measured on AWS. They are estimates, never to be quoted as AWS's.
@@ -175,6 +178,7 @@ impl Realism {
         write_conflicts: true,
         throttles: true,
         api_write: Duration::from_millis(80),
+        latency: Duration::ZERO,
     };
 }
 
@@ -407,6 +411,13 @@ impl World {
     /// The Region and the account, as they stand in ARNs.
     pub(crate) fn place(&self) -> String {
         format!("{}:{}", self.region, self.account)
+    }
+
+    /// The way of one call, as long as this cloud is to be far away.
+    pub(crate) async fn travel(&self) {
+        if !self.realism.latency.is_zero() {
+            self.clock.wait(self.realism.latency).await;
+        }
     }
 
     pub(crate) fn tell(&self, happening: Happening) {

@@ -68,6 +68,14 @@ pub(super) fn handlers(
     build(job, request, remap, note)
 }
 
+/// The folders of a user's own package and of what it depends on by path; of a package that cargo cannot read, its own.
+pub(super) fn sources(dir: &Path) -> Vec<PathBuf> {
+    match Metadata::ask(dir) {
+        Ok(metadata) => metadata.sources(dir),
+        Err(_) => vec![dir.to_owned()],
+    }
+}
+
 /// Builds a user's own package.
 pub(super) fn own(
     dir: &Path,

@@ -362,6 +362,11 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
+/// What a user's package is built from: its own folder, and those of the packages beside it that it depends on.
+pub fn own_sources(dir: &Path) -> Vec<PathBuf> {
+    build::sources(dir)
+}
+
 /// Where the shipped handlers are built from, for whoever watches for changes; `None` when they are not built.
 pub fn shipped_sources() -> Option<PathBuf> {
     if EMBEDDED.is_some() {

@@ -45,6 +45,21 @@ impl Look {
         };
         self.paint(colour.on_default(), text)
     }
+
+    /// In a colour that is always this name's, and perhaps another's, too.
+    pub fn of_name(self, name: &str, text: &str) -> String {
+        const COLOURS: [AnsiColor; 5] = [
+            AnsiColor::Cyan,
+            AnsiColor::Magenta,
+            AnsiColor::Blue,
+            AnsiColor::Green,
+            AnsiColor::BrightCyan,
+        ];
+        let sum = name.bytes().fold(0_usize, |sum, b| {
+            sum.wrapping_mul(31).wrapping_add(usize::from(b))
+        });
+        self.paint(COLOURS[sum % COLOURS.len()].on_default(), text)
+    }
 }
 
 impl Plan {

@@ -25,12 +25,16 @@ pub(crate) struct Dev {
 
 impl Dev {
     pub(crate) fn start(scratch: &Scratch, words: &[&str]) -> Self {
+        Self::start_with(scratch, words, &[])
+    }
+
+    /// With these variables of the machine's, too.
+    pub(crate) fn start_with(scratch: &Scratch, words: &[&str], variables: &[&str]) -> Self {
         let words = [&["dev", "--port", "0", "--json"], words].concat();
-        let mut child = scratch
-            .msgai(&words)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = scratch.msgai(&words);
+        let values = variables.iter().map(|name| (name, std::env::var_os(name)));
+        command.envs(values.filter_map(|(name, value)| Some((name, value?))));
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = lines.by_ref().find_map(|line| {
             let object: Value = serde_json::from_str(&line.unwrap()).unwrap();
@@ -46,6 +50,17 @@ impl Dev {
             lines,
             endpoint,
         }
+    }
+
+    /// The next object of this type; errors are not passed over.
+    pub(crate) fn until(&mut self, kind: &str) -> Value {
+        let found = self.lines.by_ref().find_map(|line| {
+            let object: Value = serde_json::from_str(&line.unwrap()).unwrap();
+            let is_it = object["type"] == kind;
+            assert!(is_it || object["type"] != "error", "{object}");
+            is_it.then_some(object)
+        });
+        found.unwrap_or_else(|| panic!("dev ends without {kind}"))
     }
 
     /// SIGINT, and its exit code.

@@ -1,20 +1,24 @@
 //! What `dev` says: how to talk to it, and what happens meanwhile.
 
+use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::super::Context;
 use super::super::session::Session;
 use super::denied;
 use super::page;
+use super::tail;
 use crate::local::Happening;
 use crate::stack::{Shipped, Stack};
 
 /// The first words a newcomer needs: how to talk, each line to be pasted into another terminal.
-pub(super) fn welcome(context: &Context, session: &Session) {
+pub(super) fn welcome(context: &Context, session: &Session, shows_all: bool) {
     if context.global.json {
         return;
     }
@@ -43,6 +47,9 @@ pub(super) fn welcome(context: &Context, session: &Session) {
     };
     context.say(&text);
     context.say("a saved change is deployed at once; Ctrl-C ends");
+    if !shows_all {
+        context.say("`--tail` shows every event");
+    }
 }
 
 /// The flags that chose this stack, for another command line.
@@ -91,15 +98,103 @@ pub(super) fn goodbye(context: &Context) {
     }
 }
 
-pub(super) fn tell(context: &Context, happening: &Happening) {
-    let detail = matches!(happening, Happening::Call { .. } | Happening::Log { .. });
-    if detail && !context.global.verbose {
-        return;
+/// What happens, as it is asked for.
+pub(super) struct Show<'a> {
+    context: &'a Context,
+    tail: bool,
+    /// What a drawing on the terminal keeps back.
+    held: Vec<(Timestamp, Happening)>,
+}
+
+impl<'a> Show<'a> {
+    pub(super) fn new(context: &'a Context, tail: bool) -> Self {
+        Self {
+            context,
+            tail,
+            held: Vec::new(),
+        }
     }
-    if context.global.json {
-        context.say_json(of_happening(happening));
-    } else {
-        context.say(&happening.to_string());
+
+    /// Everything with `--tail` or `-v`, each call and log line only with `-v`; else what a person must know.
+    fn wants(&self, happening: &Happening) -> bool {
+        let global = &self.context.global;
+        match happening {
+            Happening::Call { .. } | Happening::Log { .. } => global.verbose,
+            _ if global.json || global.verbose => true,
+            // Its event is the same line with more on it.
+            Happening::Connected { .. } => false,
+            Happening::Disconnected { .. } => self.tail,
+            Happening::Event { error, .. } => self.tail || error.is_some(),
+            _ => true,
+        }
+    }
+
+    pub(super) fn tell(&self, session: &Session, happening: &Happening) {
+        self.tell_of(session, Timestamp::now(), happening);
+    }
+
+    fn tell_of(&self, session: &Session, at: Timestamp, happening: &Happening) {
+        if !self.wants(happening) {
+            return;
+        }
+        if self.context.global.json {
+            self.context.say_json(of_happening(happening));
+        } else {
+            let line = tail::line(self.context.look_err, at, happening);
+            self.context.say(&line);
+            denied::advise(self.context, session, happening);
+        }
+    }
+
+    /// Does a deploy and tells what happens meanwhile; after it, where it draws on the terminal.
+    pub(super) async fn beside<T>(
+        &mut self,
+        session: &Session,
+        deploy: impl Future<Output = T>,
+        happenings: &mut broadcast::Receiver<Happening>,
+    ) -> T {
+        let mut deploy = std::pin::pin!(deploy);
+        let done = loop {
+            tokio::select! {
+                biased;
+                done = &mut deploy => break done,
+                happening = happenings.recv() => match happening {
+                    Ok(happening) if !self.wants(&happening) => {}
+                    Ok(happening) if self.context.can_draw => {
+                        self.held.push((Timestamp::now(), happening));
+                    }
+                    Ok(happening) => self.tell(session, &happening),
+                    Err(missed) => self.missed(&missed),
+                }
+            }
+        };
+        for (at, happening) in std::mem::take(&mut self.held) {
+            self.tell_of(session, at, &happening);
+        }
+        done
+    }
+
+    pub(super) fn missed(&self, error: &RecvError) {
+        if let RecvError::Lagged(count) = error
+            && self.tail
+        {
+            self.context
+                .say(&format!("{count} lines were too quick to be shown"));
+        }
+    }
+
+    /// What happened until something failed: with `-v` everything, else only what may be why.
+    pub(super) fn drain(&self, session: &Session, happenings: &mut broadcast::Receiver<Happening>) {
+        let may_be_why = |happening: &Happening| match happening {
+            Happening::Denied { .. } => true,
+            Happening::Event { error, .. } => error.is_some(),
+            _ => false,
+        };
+        while let Ok(happening) = happenings.try_recv() {
+            if self.context.global.verbose || may_be_why(&happening) {
+                self.tell(session, &happening);
+            }
+        }
     }
 }
 
@@ -164,19 +259,5 @@ fn of_happening(happening: &Happening) -> Value {
             "why": why, "statement": serde_json::from_str::<Value>(statement).ok(),
         }),
         Happening::Note { text } => json!({ "type": "note", "text": text }),
-    }
-}
-
-/// What happened until something failed: with `-v` everything, else only what was denied.
-pub(super) fn drain(
-    context: &Context,
-    session: &Session,
-    happenings: &mut broadcast::Receiver<Happening>,
-) {
-    while let Ok(happening) = happenings.try_recv() {
-        if context.global.verbose || matches!(happening, Happening::Denied { .. }) {
-            tell(context, &happening);
-            denied::advise(context, session, &happening);
-        }
     }
 }

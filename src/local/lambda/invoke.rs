@@ -121,6 +121,7 @@ impl Lambda {
         payload: Vec<u8>,
         limit: Duration,
     ) -> Result<Answer, Refusal> {
+        world.travel().await;
         let target = Target::parse(world, function, None)?;
         let mut work = Work::new(payload);
         request_id.clone_into(&mut work.request_id);

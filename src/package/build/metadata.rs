@@ -23,6 +23,14 @@ pub(super) struct Package {
     pub(super) name: String,
     manifest_path: PathBuf,
     targets: Vec<PackageTarget>,
+    #[serde(default)]
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dependency {
+    /// Where it lies, when it is no registry's.
+    path: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,6 +80,24 @@ impl Metadata {
                 manifest.display()
             ))
         })
+    }
+
+    /// The folder `dir`, and the folders that its package depends on by path, as far as they are of one workspace.
+    pub(super) fn sources(&self, dir: &Path) -> Vec<PathBuf> {
+        let mut found = vec![dir.to_owned()];
+        let mut next = 0;
+        while let Some(dir) = found.get(next).cloned() {
+            next += 1;
+            let Ok(package) = self.package(&dir) else {
+                continue;
+            };
+            for path in package.dependencies.iter().filter_map(|d| d.path.as_ref()) {
+                if !found.contains(path) {
+                    found.push(path.clone());
+                }
+            }
+        }
+        found
     }
 
     /// The package whose manifest is in `dir`.
@@ -130,7 +156,35 @@ impl Package {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    #[test]
+    fn what_a_package_depends_on_by_path_is_its_source() {
+        let dir = tempfile::tempdir().unwrap();
+        let here = dir.path().canonicalize().unwrap();
+        let package = |name: &str, depends: Value| {
+            std::fs::create_dir(here.join(name)).unwrap();
+            let manifest = here.join(name).join("Cargo.toml");
+            std::fs::write(&manifest, "").unwrap();
+            json!({ "name": name, "manifest_path": manifest, "targets": [], "dependencies": depends })
+        };
+        let by_path = |name: &str| json!({ "name": name, "path": here.join(name) });
+        let metadata: Metadata = serde_json::from_value(json!({
+            "packages": [
+                package("audit", json!([{ "name": "serde", "path": null }, by_path("shared")])),
+                package("shared", json!([by_path("base"), by_path("audit")])),
+                package("base", json!([])),
+                package("other", json!([])),
+            ],
+            "workspace_root": here,
+            "target_directory": here,
+        }))
+        .unwrap();
+        let names = ["audit", "shared", "base"].map(|name| here.join(name));
+        assert_eq!(metadata.sources(&here.join("audit")), names);
+    }
 
     #[test]
     fn of_several_binaries_one_must_be_named() {
@@ -142,6 +196,7 @@ mod tests {
             name: "audit".to_owned(),
             manifest_path: PathBuf::new(),
             targets: vec![target("audit", "lib"), target("one", "bin")],
+            dependencies: Vec::new(),
         };
         assert_eq!(package.bin(None).unwrap(), "one");
         assert_eq!(package.bin(Some("two")).unwrap_err().hints, ["it has: one"]);
