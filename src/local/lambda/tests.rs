@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::local::Realism;
 use crate::local::clock::Clock;
+use crate::local::lambda::Lambda;
 use crate::local::testing::{Cloud, ROLE, START, function, world, zip};
 
 const F: &str = "/2015-03-31/functions";
@@ -908,4 +909,20 @@ async fn the_sdk_understands_answers_and_refusals() {
         .send()
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_cloud_that_is_far_away_takes_its_time() {
+    let latency = Duration::from_secs(1);
+    let realism = Realism {
+        latency,
+        ..Realism::INSTANT
+    };
+    let cloud = Cloud::start(Clock::turned(START), realism).await;
+    cloud.handler("far", |_| async { Ok(json!("here")) }).await;
+    let patience = Duration::from_secs(29);
+    let mut call = std::pin::pin!(Lambda::invoke(&cloud.world, "far", b"{}".to_vec(), patience));
+    assert!(futures_util::poll!(&mut call).is_pending());
+    cloud.turn(1);
+    assert_eq!(call.await.unwrap().payload, b"\"here\"");
 }
