@@ -147,8 +147,15 @@ def functions(endpoint, zip_file, role):
     with refused(client, "ResourceConflictException"):
         client.create_function(FunctionName=NAME, Runtime="provided.al2023", Role=role, Handler="connect",
                                Code={"ZipFile": zip_file.read_bytes()})
-    answer = client.invoke(FunctionName=NAME, Payload=json.dumps(connect_event("dora")), LogType="Tail")
+    call = {"FunctionName": NAME, "Payload": json.dumps(connect_event("dora")), "LogType": "Tail"}
+    check(json.load(client.invoke(**call)["Payload"])["statusCode"] == 500, "a role without a policy has written")
+    iam = lab.client("iam", endpoint)
+    allowed = {"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": "*"}
+    iam.put_role_policy(RoleName=NAME, PolicyName="write", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": allowed}))
+    answer = client.invoke(**call)
     check(json.load(answer["Payload"])["statusCode"] == 200 and "FunctionError" not in answer, f"invoke: {answer}")
+    iam.delete_role_policy(RoleName=NAME, PolicyName="write")
     db = lab.client("dynamodb", endpoint)
     key = {"connectionId": {"S": "invoked="}}
     row = db.get_item(TableName="Connections-dev", Key=key).get("Item", {})

@@ -254,12 +254,12 @@ pub(super) fn api_is_free(state: &State, api_id: &str) -> Result<(), Refusal> {
 }
 
 /// A stage that a domain shows is not deleted.
-pub(super) fn stage_is_free(state: &State, api_id: &str, stage: &str) -> Result<(), Refusal> {
+pub(super) fn stage_is_free(state: &State, api_id: &str, name: &str) -> Result<(), Refusal> {
     let shows =
-        |mapping: &Object| text(mapping, "apiId") == api_id && text(mapping, "stage") == stage;
+        |mapping: &Object| text(mapping, "apiId") == api_id && text(mapping, "stage") == name;
     if mapped(state, shows) {
         return Err(bad(format!(
-            "Deleting stage {stage} failed. Please remove all API mappings for the stage from your custom domain names."
+            "Deleting stage {name} failed. Please remove all API mappings for the stage from your custom domain names."
         )));
     }
     Ok(())
