@@ -921,7 +921,13 @@ async fn a_cloud_that_is_far_away_takes_its_time() {
     let cloud = Cloud::start(Clock::turned(START), realism).await;
     cloud.handler("far", |_| async { Ok(json!("here")) }).await;
     let patience = Duration::from_secs(29);
-    let mut call = std::pin::pin!(Lambda::invoke(&cloud.world, "far", b"{}".to_vec(), patience));
+    let mut call = std::pin::pin!(Lambda::invoke(
+        &cloud.world,
+        "far",
+        "id",
+        b"{}".to_vec(),
+        patience
+    ));
     assert!(futures_util::poll!(&mut call).is_pending());
     cloud.turn(1);
     assert_eq!(call.await.unwrap().payload, b"\"here\"");
