@@ -226,18 +226,18 @@ async fn the_state_is_what_the_account_holds() {
         queries: vec!["userId=alice".to_owned()],
         messages: vec![("hello".to_owned(), json!({ "to": "${peer}" }))],
     });
-    let state = json(get(&cloud, "/_msgai/state").await).await;
-    assert_eq!(state["region"], "eu-west-1");
+    let shown = json(get(&cloud, "/_msgai/state").await).await;
+    assert_eq!(shown["region"], "eu-west-1");
     let key = json!({ "name": "Messages", "status": "ACTIVE", "keys": ["id"], "indexes": [], "items": 0 });
-    assert_eq!(state["tables"], json!([key]));
-    let stage = &state["stages"][0];
+    assert_eq!(shown["tables"], json!([key]));
+    let stage = &shown["stages"][0];
     assert_eq!(
         (&stage["api"], &stage["stage"], &stage["name"]),
         (&json!(api), &json!("prod"), &json!("chat"))
     );
-    assert_eq!(state["functions"], json!([]));
+    assert_eq!(shown["functions"], json!([]));
     assert_eq!(
-        state["suggestions"]["messages"],
+        shown["suggestions"]["messages"],
         json!([["hello", { "to": "${peer}" }]])
     );
     let connections = json(get(&cloud, "/_msgai/connections").await).await;
