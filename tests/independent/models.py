@@ -218,7 +218,7 @@ def dummy(shape, name):
 
 def calls(log, before, walk):
     """The listed operations that `dev -v` told of a service, in order."""
-    told = re.findall(rf"^call +{TOLD.get(walk.service, walk.service)}\.(\S+) ", log.read_text()[before:], re.MULTILINE)
+    told = re.findall(rf"^(?:[0-9:.]+ +)?call +{TOLD.get(walk.service, walk.service)}\.(\S+) ", log.read_text()[before:], re.MULTILINE)
     return [operation for operation in told if operation in walk.listed["operations"]]
 
 
