@@ -13,11 +13,13 @@ pub(crate) mod dynamodb;
 mod edge;
 mod events;
 pub mod faults;
+mod happening;
 pub(crate) mod iam;
 mod ids;
 pub mod inside;
 pub(crate) mod lambda;
 pub(crate) mod logs;
+mod options;
 mod pace;
 pub(crate) mod refusal;
 mod runtime;
@@ -38,11 +40,10 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
@@ -52,286 +53,18 @@ use apigateway::ApiGateway;
 use clock::Clock;
 use console::{Console, Detail, Journal, Suggestions};
 use dynamodb::Dynamo;
-use faults::{Fault, Faults};
+use faults::Faults;
 use iam::Iam;
 use lambda::Lambda;
 use logs::Logs;
 use store::Store;
 use websocket::Sockets;
 
+pub use happening::Happening;
+pub use options::{Manners, Options, Realism};
+
 /// The account of whoever signs with anything but an account's id.
 pub const ACCOUNT: &str = "000000000000";
-
-/// How a local cloud is to be.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where its state lives; `None` keeps everything in memory.
-    pub dir: Option<PathBuf>,
-    /// The loopback port; 0 takes any free one.
-    pub port: u16,
-    pub region: String,
-    pub realism: Realism,
-    pub clock: Clock,
-    /// Whether a call that IAM denies is refused; else it is told and let through.
-    pub iam: bool,
-    pub manners: Manners,
-    /// What goes wrong on purpose.
-    pub faults: Vec<Fault>,
-    /// HTTPS and WSS too, on the same port, and functions that find this cloud behind AWS's hosts.
-    pub tls: bool,
-}
-
-/// In memory, on any port, at once.
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            dir: None,
-            port: 0,
-            region: "us-east-1".to_owned(),
-            realism: Realism::INSTANT,
-            clock: Clock::real(),
-            iam: true,
-            manners: Manners::default(),
-            faults: Vec::new(),
-            tls: false,
-        }
-    }
-}
-
-/// What AWS's gateway does with sockets and promises nobody.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Manners {
-    /// A socket's message waits until the one before is dealt with; else they overlap.
-    pub in_order: bool,
-    /// A client's ping shows that it is not idle.
-    pub pings_count: bool,
-    /// How many of a hundred `$disconnect` events get lost.
-    pub lost_disconnects: u8,
-}
-
-impl Default for Manners {
-    fn default() -> Self {
-        Self {
-            in_order: false,
-            pings_count: true,
-            lost_disconnects: 0,
-        }
-    }
-}
-
-/// Whether things happen at once, or as slowly and as grudgingly as on AWS.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Realism {
-    /// From `CreateRole` until Lambda may assume the role.
-    pub role_propagation: Duration,
-    /// A new function's `Pending`, and an updated one's `InProgress`.
-    pub function_pending: Duration,
-    pub function_update: Duration,
-    /// `CREATING` without and with indexes, `UPDATING` for an added index, `DELETING`.
-    pub table_create: Duration,
-    pub table_create_indexed: Duration,
-    pub index_create: Duration,
-    pub table_delete: Duration,
-    /// After `ACTIVE`, until point-in-time recovery may be set.
-    pub recovery_available: Duration,
-    /// Between two changes of a table's TTL.
-    pub ttl_interval: Duration,
-    /// Overlapping writes to one API or one function are refused with AWS's conflict.
-    pub write_conflicts: bool,
-    /// Control-plane rate limits as documented.
-    pub throttles: bool,
-    /// How long one write to API Gateway takes, so that writes can overlap.
-    pub api_write: Duration,
-    /// On the way of every call: of AWS's services, and of functions by the gateway.
-    pub latency: Duration,
-}
-
-impl Realism {
-    /// Nothing waits and nothing is throttled; every refusal that does not depend on time stays.
-    pub const INSTANT: Self = Self {
-        role_propagation: Duration::ZERO,
-        function_pending: Duration::ZERO,
-        function_update: Duration::ZERO,
-        table_create: Duration::ZERO,
-        table_create_indexed: Duration::ZERO,
-        index_create: Duration::ZERO,
-        table_delete: Duration::ZERO,
-        recovery_available: Duration::ZERO,
-        ttl_interval: Duration::ZERO,
-        write_conflicts: false,
-        throttles: false,
-        api_write: Duration::ZERO,
-        latency: Duration::ZERO,
-    };
-
-    /// Times of the order that users measured on AWS. They are estimates, never to be quoted as AWS's.
-    pub const AWS: Self = Self {
-        role_propagation: Duration::from_secs(8),
-        function_pending: Duration::from_secs(2),
-        function_update: Duration::from_millis(1500),
-        table_create: Duration::from_secs(4),
-        table_create_indexed: Duration::from_secs(16),
-        index_create: Duration::from_mins(8),
-        table_delete: Duration::from_secs(4),
-        recovery_available: Duration::from_secs(2),
-        ttl_interval: Duration::from_mins(31),
-        write_conflicts: true,
-        throttles: true,
-        api_write: Duration::from_millis(80),
-        latency: Duration::ZERO,
-    };
-}
-
-/// What just happened, for whoever watches (`dev`'s lines, tests).
-#[derive(Debug, Clone, Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-pub enum Happening {
-    /// One AWS API call was answered.
-    Call {
-        service: &'static str,
-        operation: String,
-        status: u16,
-        #[serde(serialize_with = "millis")]
-        took: Duration,
-        /// The function call that made it, when its trace tells.
-        request_id: Option<String>,
-    },
-    Connected {
-        connection_id: String,
-        query: String,
-    },
-    /// The gateway called a function for an event of a connection.
-    Event {
-        connection_id: String,
-        route_key: String,
-        function: String,
-        /// `None` when the function gave no usable answer.
-        status: Option<u16>,
-        #[serde(serialize_with = "millis")]
-        took: Duration,
-        /// The function call, as the function's log names it.
-        request_id: String,
-        /// How long a new environment took to start, when the call needed one.
-        #[serde(serialize_with = "init_millis")]
-        init: Option<Duration>,
-        /// Why there is no usable answer.
-        error: Option<String>,
-    },
-    /// A frame from the gateway to a client that no function sent, such as `Forbidden`.
-    Refused {
-        connection_id: String,
-        message: String,
-    },
-    Disconnected {
-        connection_id: String,
-        code: u16,
-        reason: String,
-    },
-    /// A line that a function wrote.
-    Log {
-        function: String,
-        /// The call during which it was written.
-        request_id: String,
-        line: String,
-    },
-    /// IAM denied a call of a role's session, or would have, where denials are let through.
-    Denied {
-        /// The session's ARN: `arn:aws:sts::…:assumed-role/ROLE/FUNCTION`.
-        principal: String,
-        action: String,
-        resource: String,
-        /// As a person is told it.
-        why: String,
-        /// The statement that would allow it, or the one that denies it, as JSON.
-        statement: String,
-    },
-    /// What a person should know about how this cloud runs their code.
-    Note { text: String },
-}
-
-fn millis<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(time.as_secs_f64() * 1000.0)
-}
-
-#[expect(clippy::ref_option, reason = "serde calls it so")]
-fn init_millis<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => millis(time, to),
-        None => to.serialize_none(),
-    }
-}
-
-impl fmt::Display for Happening {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Call {
-                service,
-                operation,
-                status,
-                took,
-                ..
-            } => {
-                write!(
-                    f,
-                    "call        {service}.{operation} {status} {} ms",
-                    took.as_millis()
-                )
-            }
-            Self::Connected {
-                connection_id,
-                query,
-            } => {
-                write!(f, "connected   {connection_id} {query}")
-            }
-            Self::Event {
-                connection_id,
-                route_key,
-                function,
-                status,
-                took,
-                init,
-                error,
-                ..
-            } => {
-                let status = status.map_or_else(|| "failed".to_owned(), |s| s.to_string());
-                let ms = took.as_secs_f64() * 1000.0;
-                write!(
-                    f,
-                    "{route_key:<11} {connection_id} {function} {status} {ms:.1} ms"
-                )?;
-                if init.is_some() {
-                    f.write_str(" cold")?;
-                }
-                error.iter().try_for_each(|why| write!(f, ": {why}"))
-            }
-            Self::Refused {
-                connection_id,
-                message,
-            } => {
-                write!(f, "refused     {connection_id} {message}")
-            }
-            Self::Disconnected {
-                connection_id,
-                code,
-                reason,
-            } => {
-                write!(f, "gone        {connection_id} {code} {reason}")
-            }
-            Self::Log { function, line, .. } => write!(f, "log         {function} {line}"),
-            Self::Denied {
-                principal,
-                action,
-                resource,
-                why,
-                ..
-            } => {
-                let who = principal.rsplit('/').next().unwrap_or_default();
-                write!(f, "denied      {who} {action} on {resource}: {why}")
-            }
-            Self::Note { text } => write!(f, "note        {text}"),
-        }
-    }
-}
 
 /// All of a local cloud's state; every service reaches its neighbours through it.
 ///
