@@ -469,6 +469,10 @@ pub struct Outputs {
     pub env_file: Option<PathBuf>,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 #[derive(Debug, Args)]
 #[expect(
     clippy::struct_excessive_bools,
