@@ -474,10 +474,6 @@ pub struct Outputs {
     reason = "each is a flag of its own on the command line"
 )]
 #[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line"
-)]
 pub struct Dev {
     /// The loopback port; 0 takes any free one
     #[arg(long, env = "MSGAI_PORT", default_value_t = PORT)]
