@@ -3,6 +3,8 @@
 
 use std::thread;
 
+use tokio::runtime::Handle;
+
 use crate::local::refusal::Refusal;
 
 use super::error;
@@ -22,6 +24,12 @@ pub(super) fn with_room<T: Send>(
     if levels(body) <= SHALLOW {
         return work();
     }
+    // Which time it is, a paused runtime alone knows.
+    let runtime = Handle::try_current().ok();
+    let work = || {
+        let _inside = runtime.as_ref().map(Handle::enter);
+        work()
+    };
     thread::scope(|scope| {
         let deep = thread::Builder::new().stack_size(STACK);
         let deep = deep.spawn_scoped(scope, work).map_err(|e| internal(&e))?;
