@@ -50,6 +50,11 @@ impl Moment {
             at,
         }
     }
+
+    /// As frames of the gateway name it.
+    pub(crate) fn id(&self) -> (&str, &str) {
+        ("requestId", &self.request_id)
+    }
 }
 
 /// What the client sent to be let in.

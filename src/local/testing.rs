@@ -261,6 +261,7 @@ pub(crate) fn stage(routes: &[(&str, &str)]) -> Served {
             authorizer: None,
             authorization: "NONE".to_owned(),
             needs_key: false,
+            demands: None,
             replies: false,
         };
         ((*key).to_owned(), route)

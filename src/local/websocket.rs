@@ -28,7 +28,7 @@ pub(crate) use integration::target;
 
 use super::World;
 use super::apigateway::Served;
-use super::events::{Caller, Moment};
+use super::events::Caller;
 use super::locked;
 use throttle::Throttles;
 
@@ -166,15 +166,11 @@ impl Connection {
             "out": self.sent.load(Ordering::Relaxed),
         })
     }
-
-    /// A frame of the gateway's own, such as `Forbidden`.
-    fn notice(&self, message: &str, moment: &Moment) -> String {
-        notice(message, &self.caller.connection_id, &moment.request_id).to_string()
-    }
 }
 
-fn notice(message: &str, connection_id: &str, request_id: &str) -> Value {
-    json!({ "message": message, "connectionId": connection_id, "requestId": request_id })
+/// A frame of the gateway's own, such as `Forbidden`; it ends with the name and the value of an id.
+fn notice(message: &str, connection_id: &str, (name, id): (&str, &str)) -> String {
+    json!({ "message": message, "connectionId": connection_id, name: id }).to_string()
 }
 
 impl Sockets {

@@ -26,6 +26,7 @@ pub(super) struct Snapshot {
     pub(super) integrations: BTreeMap<String, Object>,
     pub(super) integration_responses: BTreeMap<String, BTreeMap<String, Object>>,
     pub(super) authorizers: BTreeMap<String, Object>,
+    pub(super) models: BTreeMap<String, Object>,
 }
 
 pub(super) fn create(
@@ -70,6 +71,7 @@ fn snapshot(api: &mut Api, context: &Context<'_>, description: &str, auto: bool)
             integrations: api.integrations.clone(),
             integration_responses: api.integration_responses.clone(),
             authorizers: api.authorizers.clone(),
+            models: api.models.clone(),
         },
     };
     api.deployments.insert(id, deployment);

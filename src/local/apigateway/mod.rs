@@ -38,6 +38,8 @@ use super::wire::{self, Object, Reply};
 use super::{World, locked};
 
 #[cfg(test)]
+pub(crate) use models::Demands;
+#[cfg(test)]
 pub(crate) use served::AccessLog;
 pub(crate) use served::{Served, ServedAuthorizer, ServedRoute, Throttle};
 pub(crate) use shown::StageName;

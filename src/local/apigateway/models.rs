@@ -1,10 +1,14 @@
-//! Models: schemas of messages. They are kept and named by routes; no message is checked against them.
+//! Models: schemas of messages. A route that names some lets only messages through that fit.
 
+use std::collections::BTreeMap;
+
+use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
 use super::members::{self, Is, Member, Patch};
 use super::{Api, bad, conflict, text, unknown, within};
 use crate::local::refusal::Refusal;
+use crate::local::selection::{self, DEFAULT};
 use crate::local::wire::{self, Object, Reply};
 
 const MEMBERS: &[Member] = &[
@@ -59,6 +63,56 @@ pub(super) fn delete(api: &mut Api, id: &str) -> Result<Reply, Refusal> {
     Ok(Reply::empty(204))
 }
 
+/// What a route asks of messages.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Demands {
+    /// The model selection expression.
+    pub(crate) select: String,
+    /// Schemas, by what the expression selects.
+    pub(crate) schemas: BTreeMap<String, Value>,
+}
+
+impl Demands {
+    /// Of a route with request models, of those that a deployment holds.
+    pub(super) fn of(route: &Object, models: &BTreeMap<String, Object>) -> Option<Self> {
+        let named = route.get("requestModels").and_then(Value::as_object)?;
+        let schema = |name: &str| {
+            let model = models.values().find(|model| text(model, "name") == name)?;
+            serde_json::from_str(text(model, "schema")).ok()
+        };
+        let schemas = named.iter().filter_map(|(key, name)| {
+            Some((key.clone(), schema(name.as_str().unwrap_or_default())?))
+        });
+        Some(Self {
+            select: text(route, "modelSelectionExpression").to_owned(),
+            schemas: schemas.collect(),
+        })
+    }
+
+    /// Whether a message is as the model for it wants it. Without a model for it any is.
+    pub(crate) fn are_met(&self, message: &str) -> bool {
+        let selected = match self.select.as_str() {
+            "" => DEFAULT.to_owned(),
+            select => selection::route_key(select, message),
+        };
+        let found = [selected.as_str(), DEFAULT];
+        let Some(schema) = found.iter().find_map(|key| self.schemas.get(*key)) else {
+            return true;
+        };
+        let Ok(body) = serde_json::from_str(message) else {
+            return false;
+        };
+        // A schema that cannot be read was not let in.
+        validator(schema).is_some_and(|schema| schema.is_valid(&body))
+    }
+}
+
+/// API Gateway reads schemas as draft 4.
+fn validator(schema: &Value) -> Option<Validator> {
+    let draft = jsonschema::options().with_draft(Draft::Draft4);
+    draft.build(schema).ok()
+}
+
 /// A mapping template to begin with: one line for each member that the schema names.
 pub(super) fn template(api: &Api, id: &str) -> Result<Reply, Refusal> {
     let schema: Value = serde_json::from_str(text(find(api, id)?, "schema")).unwrap_or_default();
@@ -98,13 +152,15 @@ fn check(api: &Api, id: &str, about: &Object) -> Result<(), Refusal> {
             "Model with name {name} already exists for this API"
         )));
     }
-    let schema = text(about, "schema");
-    if text(about, "contentType").contains("json")
-        && serde_json::from_str::<serde::de::IgnoredAny>(schema).is_err()
-    {
-        return Err(bad(
-            "Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified. Unparseable JSON]",
-        ));
+    if !text(about, "contentType").contains("json") {
+        return Ok(());
     }
-    Ok(())
+    let why = match serde_json::from_str(text(about, "schema")) {
+        Ok(schema) if validator(&schema).is_some() => return Ok(()),
+        Ok(_) => "Invalid model schema specified",
+        Err(_) => "Invalid model schema specified. Unparseable JSON",
+    };
+    Err(bad(format!(
+        "Invalid model specified: Validation Result: warnings : [], errors : [{why}]"
+    )))
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::deployments::Snapshot;
+use super::models::Demands;
 use super::{ApiGateway, Domain, Route, State, text};
 use crate::local::locked;
 use crate::local::wire::Object;
@@ -37,6 +38,8 @@ pub(crate) struct ServedRoute {
     pub(crate) authorization: String,
     /// Whether only the owner of an API key may connect.
     pub(crate) needs_key: bool,
+    /// What its request models ask of messages.
+    pub(crate) demands: Option<Demands>,
     /// Whether what the function returns goes back over the socket.
     pub(crate) replies: bool,
 }
@@ -170,6 +173,7 @@ fn served_route(snapshot: &Snapshot, id: &str, route: &Route) -> ServedRoute {
         authorizer,
         authorization: authorization.to_owned(),
         needs_key: flag(about, "apiKeyRequired"),
+        demands: Demands::of(about, &snapshot.models),
         replies,
     }
 }

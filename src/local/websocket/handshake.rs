@@ -64,7 +64,7 @@ impl Refused {
         let id = &visit.caller.connection_id;
         Self {
             status,
-            body: notice(message, id, &visit.moment.request_id).to_string(),
+            body: notice(message, id, visit.moment.id()),
             error: Some(message),
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::access_log::Line;
 use super::integration::{Called, Errand};
-use super::{Connection, Farewell, served};
+use super::{Connection, Farewell, notice, served};
 use crate::local::apigateway::{Served, ServedRoute};
 use crate::local::console::{Detail, From, Text};
 use crate::local::events::{Caller, Moment};
@@ -14,6 +14,7 @@ use crate::local::selection::{self, DEFAULT, DISCONNECT};
 use crate::local::{Happening, World, ids};
 
 const FORBIDDEN: &str = "Forbidden";
+const BAD_BODY: &str = "Bad request body";
 const INTERNAL: &str = "Internal server error";
 const THROTTLED: &str = "Too Many Requests";
 
@@ -22,7 +23,7 @@ pub(super) async fn received(world: &Arc<World>, connection: &Connection, text: 
     let caller = &connection.caller;
     let moment = Moment::new(world.clock.millis());
     let Some(served) = served(world, &caller.api_id, &caller.stage) else {
-        refuse(world, connection, FORBIDDEN, &moment).await;
+        refuse(world, connection, FORBIDDEN, &moment, moment.id()).await;
         return;
     };
     let message_id = ids::gateway_id();
@@ -34,8 +35,11 @@ pub(super) async fn received(world: &Arc<World>, connection: &Connection, text: 
     let (key, route) = found.unwrap_or((&key, &NOWHERE));
     let mut line = Line::new(caller, &moment, "MESSAGE", key);
     line.set("messageId", &message_id);
+    let fits = |route: &ServedRoute| route.demands.as_ref().is_none_or(|d| d.are_met(text));
     let refused = if found.is_none() {
         Some((403, FORBIDDEN))
+    } else if !fits(route) {
+        Some((400, BAD_BODY))
     } else if world.sockets.admits(world, &served, key) {
         let event = caller.message(&moment, key, &message_id, text, &served.variables);
         deliver(world, connection, &served, key, route, &event, &mut line).await
@@ -45,7 +49,12 @@ pub(super) async fn received(world: &Arc<World>, connection: &Connection, text: 
     line.status(refused.map_or(200, |(status, _)| status));
     if let Some((_, message)) = refused {
         line.error(message);
-        refuse(world, connection, message, &moment).await;
+        // A body is refused by the name of its message.
+        let id = match message {
+            BAD_BODY => ("messageId", message_id.as_str()),
+            _ => moment.id(),
+        };
+        refuse(world, connection, message, &moment, id).await;
     }
     line.write(world, &served);
 }
@@ -59,6 +68,7 @@ static NOWHERE: ServedRoute = ServedRoute {
     authorizer: None,
     authorization: String::new(),
     needs_key: false,
+    demands: None,
     replies: false,
 };
 
@@ -96,8 +106,14 @@ async fn deliver(
     }
 }
 
-async fn refuse(world: &World, connection: &Connection, message: &str, moment: &Moment) {
-    let text = connection.notice(message, moment);
+async fn refuse(
+    world: &World,
+    connection: &Connection,
+    message: &str,
+    moment: &Moment,
+    id: (&str, &str),
+) {
+    let text = notice(message, &connection.caller.connection_id, id);
     world.tell(Happening::Refused {
         connection_id: connection.caller.connection_id.clone(),
         message: text.clone(),

@@ -166,3 +166,41 @@ async fn a_cache_is_reset_of_a_stage_that_is_there() {
     let other = format!("{api}/stages/q/cache/authorizers");
     assert_eq!(refused(&world, "DELETE", &other, Value::Null).await.0, 404);
 }
+
+#[tokio::test]
+async fn a_deployment_keeps_the_models_of_its_routes() {
+    let world = world();
+    let api = api(&world).await;
+    let integration = integration(&world, &api).await;
+    let schema = json!({ "required": ["text"] }).to_string();
+    let model = json!({ "name": "Text", "contentType": "application/json", "schema": schema });
+    let model = create(&world, &format!("{api}/models"), model, "modelId").await;
+    let route = json!({
+        "routeKey": "say", "target": format!("integrations/{integration}"),
+        "modelSelectionExpression": "$default", "requestModels": { "$default": "Text" },
+    });
+    post(&world, &format!("{api}/routes"), route).await;
+    let stage = json!({ "stageName": "p" });
+    post(&world, &format!("{api}/stages"), stage.clone()).await;
+    post(&world, &format!("{api}/deployments"), stage).await;
+    let loose = json!({ "schema": "{}" });
+    let path = format!("{api}/models/{model}");
+    call(&world, "PATCH", &path, loose).await.unwrap();
+    let id = api.rsplit('/').next().unwrap();
+    let served = world.apigateway.served(id, "p").unwrap();
+    let demands = served.routes["say"].demands.as_ref().unwrap();
+    assert!(demands.are_met(r#"{"text":1}"#));
+    assert!(
+        !demands.are_met(r#"{"txet":1}"#),
+        "as it was when it was deployed"
+    );
+
+    for schema in [r#"{"type":"objct"}"#, r##"{"$ref":"#/nowhere"}"##, "{"] {
+        let wrong = json!({ "name": "Wrong", "contentType": "application/json", "schema": schema });
+        let refusal = refused(&world, "POST", &format!("{api}/models"), wrong).await;
+        assert!(
+            refusal.2.contains("Invalid model schema specified"),
+            "{schema}: {refusal:?}"
+        );
+    }
+}

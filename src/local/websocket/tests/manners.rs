@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::local::apigateway::Demands;
 use crate::local::{Happening, Manners};
 
 use super::*;
@@ -278,4 +279,55 @@ async fn a_domain_of_ones_own_leads_to_what_it_maps() {
         assert_eq!(got.status, status, "{path}");
     }
     drop(client);
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_as_its_model_wants_it_reaches_no_function() {
+    let cloud = Cloud::still().await;
+    let mut events = cloud.recorder("send", ok()).await;
+    let mut served = cloud.routes(&[("send", "send"), ("$default", "send")]);
+    let text = json!({ "type": "object", "required": ["text"], "properties": { "text": { "type": "string" } } });
+    let number = json!({ "required": ["number"] });
+    let demands = |select: &str, schemas: &[(&str, &Value)]| {
+        let schemas = schemas.iter();
+        Some(Demands {
+            select: select.to_owned(),
+            schemas: schemas
+                .map(|(key, schema)| ((*key).to_owned(), (*schema).clone()))
+                .collect(),
+        })
+    };
+    let both = [("$default", &text), ("numbers", &number)];
+    let send_route = served.routes.get_mut("send").unwrap();
+    send_route.demands = demands("$request.body.kind", &both);
+    let other_route = served.routes.get_mut("$default").unwrap();
+    other_route.demands = demands("", &both[..1]);
+    cloud.world.sockets.serve(served);
+    let mut client = connect(&cloud).await;
+    for (message, fits) in [
+        (r#"{"action":"send","text":"hi"}"#, true),
+        (r#"{"action":"send","text":1}"#, false),
+        (r#"{"action":"send"}"#, false),
+        (r#"{"action":"send","kind":"numbers","number":1}"#, true),
+        (r#"{"action":"send","kind":"numbers","text":"hi"}"#, false),
+        // No model of its own: that of `$default`.
+        (r#"{"action":"send","kind":"letters","text":"hi"}"#, true),
+        ("no json", false),
+        (r#"{"text":"hi"}"#, true),
+    ] {
+        client.send(Message::text(message)).await.unwrap();
+        if fits {
+            assert_eq!(event(&mut events).await["body"], message);
+        } else {
+            let frame = frame(&mut client).await;
+            let members: Vec<&String> = frame.as_object().unwrap().keys().collect();
+            assert_eq!(
+                members,
+                ["message", "connectionId", "messageId"],
+                "{message}"
+            );
+            assert_eq!(frame["message"], "Bad request body", "{message}");
+        }
+    }
+    assert!(events.try_recv().is_err());
 }
