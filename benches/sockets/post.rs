@@ -127,7 +127,8 @@ async fn send(plan: &Plan, paths: &[String], until: Instant) -> Result<u64, Stri
                 }
                 let path = &paths[number % paths.len()];
                 let done = post(&mut sender, host, path, &plan.text);
-                if timeout_at(until, done).await != Ok(Some(StatusCode::OK)) {
+                let answered = timeout_at(until, done).await.ok().flatten();
+                if !answered.is_some_and(|status| status.is_success()) {
                     refused.fetch_add(1, Ordering::Relaxed);
                 }
             }

@@ -26,6 +26,10 @@ const LIFETIME: Duration = Duration::from_hours(2);
 /// How long a client may take to notice that the gateway has closed.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// The library fills its buffer with zeros before each read, and keeps it: its own 128 KB would be resident for every
+/// socket. A chat's frames are smaller than this; a larger one makes it grow for as long as it takes.
+const READ_BUFFER: usize = 4 * 1024;
+
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// Serves the socket to its end; says why it ended.
@@ -35,7 +39,7 @@ pub(super) async fn serve(
     mut ends: Ends,
     io: Upgraded,
 ) -> Farewell {
-    let mut config = WebSocketConfig::default();
+    let mut config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
     config.max_message_size = Some(MESSAGE_LIMIT);
     config.max_frame_size = Some(FRAME_LIMIT);
     let io = TokioIo::new(io);
