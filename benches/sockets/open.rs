@@ -13,10 +13,12 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use crate::{Crowd, PATIENCE, per_second};
+use crate::{Crowd, per_second};
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// Sockets that are not under way by then are not opened.
+const OPENING: Duration = Duration::from_secs(45);
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Opened {
@@ -32,7 +34,7 @@ pub(crate) async fn open(crowd: &Crowd) -> Opened {
         .map(|number| async move {
             let due = f64::from(number) / f64::from(crowd.rate.max(1));
             sleep_until(begun + Duration::from_secs_f64(due)).await;
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > OPENING {
                 return Err("the time to open them was over".to_owned());
             }
             connect(&crowd.url).await

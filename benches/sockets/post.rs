@@ -32,15 +32,14 @@ pub(crate) struct Plan {
     /// HTTP connections to post over.
     #[arg(long, default_value_t = 32)]
     posters: usize,
-    #[arg(long, default_value = "{\"type\":\"message\",\"data\":{\"content\":\"hi, all of you\"}}")]
+    #[arg(
+        long,
+        default_value = "{\"type\":\"message\",\"data\":{\"content\":\"hi, all of you\"}}"
+    )]
     text: String,
 }
 
-pub(crate) async fn run(
-    crowd: &Crowd,
-    plan: &Plan,
-    step: &Step,
-) -> Result<(Value, u64), String> {
+pub(crate) async fn run(crowd: &Crowd, plan: &Plan, step: &Step) -> Result<(Value, u64), String> {
     let opened = open(crowd).await;
     let told = opened.told();
     let mut sockets = opened.sockets;
@@ -81,7 +80,9 @@ async fn names(
     let asked = sockets.iter_mut().map(|socket| async move {
         let question = Message::text(json!({ "action": "who" }).to_string());
         socket.send(question).await.map_err(|e| e.to_string())?;
-        let id = heard(socket, until).await.ok_or("a socket was not told its id")?;
+        let id = heard(socket, until)
+            .await
+            .ok_or("a socket was not told its id")?;
         if id.contains('{') {
             return Err(format!("a socket that asked for its id heard {id}"));
         }

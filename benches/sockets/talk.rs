@@ -1,5 +1,7 @@
 //! Messages to a handler and back: each carries a number, and the answer must carry it too.
 
+use std::time::Duration;
+
 use futures_util::SinkExt as _;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -17,6 +19,9 @@ pub(crate) struct Plan {
     /// Messages over each socket.
     #[arg(long, default_value_t = 100)]
     messages: u32,
+    /// After so long nothing more is said; answers are still waited for.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
     /// Messages of one socket that wait for their answer, at most.
     #[arg(long, default_value_t = 1)]
     window: u32,
@@ -25,6 +30,7 @@ pub(crate) struct Plan {
 /// What one socket heard, or all together.
 #[derive(Default)]
 struct Tally {
+    said: u64,
     /// Microseconds from saying to hearing.
     took: Vec<u32>,
     /// Frames that answer nothing that was said, such as an error.
@@ -32,26 +38,25 @@ struct Tally {
     stranger: Option<String>,
 }
 
-pub(crate) async fn run(
-    crowd: &Crowd,
-    plan: &Plan,
-    step: &Step,
-) -> Result<(Value, u64), String> {
+pub(crate) async fn run(crowd: &Crowd, plan: &Plan, step: &Step) -> Result<(Value, u64), String> {
     let opened = open(crowd).await;
     let told = opened.told();
     let mut sockets = opened.sockets;
-    round(&mut sockets, WARM_UP, plan.window).await;
+    let warm_up = Plan {
+        messages: WARM_UP,
+        ..*plan
+    };
+    round(&mut sockets, &warm_up).await;
     step.wait(&told).await?;
     let begun = Instant::now();
-    let mut all = round(&mut sockets, plan.messages, plan.window).await;
+    let mut all = round(&mut sockets, plan).await;
     let took = begun.elapsed();
     all.took.sort_unstable();
-    let said = u64::from(plan.messages) * sockets.len() as u64;
-    let lost = said - all.took.len() as u64;
+    let lost = all.said - all.took.len() as u64;
     let count = u32::try_from(all.took.len()).unwrap_or(u32::MAX);
     let found = json!({
         "open": told,
-        "messages": said,
+        "messages": all.said,
         "lost": lost,
         "strange": all.strange,
         "stranger": all.stranger,
@@ -62,13 +67,14 @@ pub(crate) async fn run(
     Ok((found, lost + all.strange))
 }
 
-async fn round(sockets: &mut [Socket], messages: u32, window: u32) -> Tally {
-    let until = Instant::now() + PATIENCE;
+async fn round(sockets: &mut [Socket], plan: &Plan) -> Tally {
+    let begun = Instant::now();
     let talks = sockets
         .iter_mut()
-        .map(|socket| converse(socket, messages, window.max(1), until));
+        .map(|socket| converse(socket, plan, begun));
     let mut all = Tally::default();
     for one in join_all(talks).await {
+        all.said += one.said;
         all.took.extend(one.took);
         all.strange += one.strange;
         all.stranger = all.stranger.or(one.stranger);
@@ -77,14 +83,19 @@ async fn round(sockets: &mut [Socket], messages: u32, window: u32) -> Tally {
 }
 
 /// Says and hears until every answer is there, the socket ends, or the time is over.
-async fn converse(socket: &mut Socket, messages: u32, window: u32, until: Instant) -> Tally {
+async fn converse(socket: &mut Socket, plan: &Plan, begun: Instant) -> Tally {
+    let (quiet, until) = (begun + Duration::from_secs(plan.seconds), begun + PATIENCE);
     let mut tally = Tally::default();
     let mut said: Vec<Option<Instant>> = Vec::new();
     let mut waiting = 0;
     loop {
-        while waiting < window && said.len() < messages as usize {
+        while waiting < plan.window.max(1)
+            && said.len() < plan.messages as usize
+            && Instant::now() < quiet
+        {
             let text = json!({ "action": "echo", "id": said.len() }).to_string();
             said.push(Some(Instant::now()));
+            tally.said += 1;
             waiting += 1;
             if socket.send(Message::text(text)).await.is_err() {
                 return tally;
