@@ -2,7 +2,8 @@
 //!
 //! In: what a function's version is made of, and one event. Out: its answer or its error, as Lambda words it.
 //! One process serves one call at a time; the one used last is used next; a call that runs too long costs its
-//! process. Never: knowledge of who calls.
+//! process. Of calls that all come at once a few start processes, and the others take what comes free first.
+//! Never: knowledge of who calls.
 
 mod desk;
 mod environment;
@@ -17,20 +18,25 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{SemaphorePermit, watch};
 
 use super::World;
 use environment::{Ended, Environment, Init};
 pub(crate) use fleet::Fleet;
+use fleet::Found;
 pub(crate) use record::Format;
 use record::{FailedInit, Report};
 
 /// How long a process may take until it asks for its first event.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a process that starts keeps others from starting: what waits for more than a processor may wait beside them.
+const HEAD_START: Duration = Duration::from_secs(1);
 
 /// What one environment is made of.
 #[derive(Debug, Clone)]
@@ -126,31 +132,89 @@ pub(crate) async fn run(world: &Arc<World>, spec: &Spec, work: Work) -> Outcome 
     if *stop.borrow() {
         return stopped();
     }
-    let environment = match warm(world, spec, &mut stop).await {
-        Some(environment) => Ok(environment),
-        None => start(world, spec, &work, &mut stop).await,
-    };
-    match environment {
+    match environment(world, spec, &work, &mut stop).await {
         Ok(environment) => serve(world, spec, work, environment, &mut stop).await,
         Err(outcome) => *outcome,
     }
 }
 
-/// An idle environment that asks for another event. One that goes with its last answer has no part in this call.
+/// What a call that waits comes to.
+enum Next<'a> {
+    Handed(Option<Environment>),
+    Start(SemaphorePermit<'a>),
+}
+
+/// A warm environment, or a new one: whichever is to be had first.
+async fn environment(
+    world: &Arc<World>,
+    spec: &Spec,
+    work: &Work,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Environment, Box<Outcome>> {
+    let fleet = world.lambda.fleet();
+    loop {
+        let mut place = match fleet.take(spec) {
+            Found::Idle(idle) => match warm(world, spec, idle, stop).await {
+                Some(environment) => return Ok(environment),
+                None => continue,
+            },
+            Found::None(place) => place,
+        };
+        let next = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return Err(Box::new(stopped())),
+            handed = place.reached() => Next::Handed(handed),
+            Ok(permit) = fleet.starts.acquire() => Next::Start(permit),
+        };
+        let handed = match next {
+            Next::Handed(handed) => handed,
+            Next::Start(permit) => match place.leave() {
+                None => return start_with(permit, world, spec, work, stop).await,
+                handed => handed,
+            },
+        };
+        let Some(handed) = handed else { continue };
+        if let Some(environment) = warm(world, spec, handed, stop).await {
+            return Ok(environment);
+        }
+    }
+}
+
+/// Starts a process; others may start once this one is ready, or has had its time alone.
+async fn start_with(
+    permit: SemaphorePermit<'_>,
+    world: &Arc<World>,
+    spec: &Spec,
+    work: &Work,
+    stop: &mut watch::Receiver<bool>,
+) -> Result<Environment, Box<Outcome>> {
+    let mut starting = pin!(start(world, spec, work, stop));
+    let started = tokio::select! {
+        biased;
+        started = &mut starting => Some(started),
+        () = world.clock.wait(HEAD_START) => None,
+    };
+    drop(permit);
+    match started {
+        Some(started) => started,
+        None => starting.await,
+    }
+}
+
+/// The environment once it asks for another event. One that goes with its last answer has no part in this call.
 async fn warm(
     world: &Arc<World>,
     spec: &Spec,
+    mut environment: Environment,
     stop: &mut watch::Receiver<bool>,
 ) -> Option<Environment> {
-    loop {
-        let mut environment = world.lambda.fleet().take(spec)?;
-        let until = world.clock.now() + spec.timeout;
-        if matches!(environment.ready(world, until, stop).await, Init::Ready) {
-            environment.log.turn();
-            return Some(environment);
-        }
-        environment.kill().await;
+    let until = world.clock.now() + spec.timeout;
+    if matches!(environment.ready(world, until, stop).await, Init::Ready) {
+        environment.log.turn();
+        return Some(environment);
     }
+    environment.kill().await;
+    None
 }
 
 async fn serve(

@@ -1,10 +1,12 @@
 //! The environments of one cloud between their calls.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::Spec;
@@ -17,21 +19,61 @@ use crate::local::locked;
 const IDLE: Duration = Duration::from_mins(5);
 const REAP_EVERY: Duration = Duration::from_mins(1);
 
-/// The processes of one cloud that wait for their next call.
+/// The processes of one cloud that wait for their next call, and the calls that wait for a process.
 #[derive(Debug)]
 pub(crate) struct Fleet {
     /// The one used last stands last.
     idle: Mutex<Vec<Environment>>,
+    /// The call that came first stands first. Locked after `idle`.
+    queue: Mutex<VecDeque<Waiting>>,
+    /// Who may start a process now. More of them at once than there are processors would each take longer, and a
+    /// thousand calls of one instant would start a thousand processes where a few can serve them all.
+    pub(super) starts: Semaphore,
     /// Turns true once, when the cloud stops.
     stop: watch::Sender<bool>,
     reaps: AtomicBool,
     pub(super) interpreters: Interpreters,
 }
 
+fn starts() -> usize {
+    2 * thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// A call that found no idle process.
+#[derive(Debug)]
+struct Waiting {
+    spec: Spec,
+    give: oneshot::Sender<Environment>,
+}
+
+/// A call's place among those that wait.
+pub(super) struct Place(oneshot::Receiver<Environment>);
+
+/// What a call finds.
+pub(super) enum Found {
+    Idle(Environment),
+    None(Place),
+}
+
+impl Place {
+    /// Waits for a process that comes free; none comes once the cloud stops.
+    pub(super) async fn reached(&mut self) -> Option<Environment> {
+        (&mut self.0).await.ok()
+    }
+
+    /// Waits no longer; gives what was handed over at the last moment.
+    pub(super) fn leave(mut self) -> Option<Environment> {
+        self.0.close();
+        self.0.try_recv().ok()
+    }
+}
+
 impl Default for Fleet {
     fn default() -> Self {
         Self {
             idle: Mutex::default(),
+            queue: Mutex::default(),
+            starts: Semaphore::new(starts()),
             stop: watch::Sender::new(false),
             reaps: AtomicBool::new(false),
             interpreters: Interpreters::default(),
@@ -44,6 +86,7 @@ impl Fleet {
     pub(crate) fn close(&self) {
         let _was: bool = self.stop.send_replace(true);
         locked(&self.idle).clear();
+        locked(&self.queue).clear();
     }
 
     /// Ends the idle processes of versions that were changed or deleted.
@@ -59,15 +102,23 @@ impl Fleet {
         self.stop.subscribe()
     }
 
-    pub(super) fn take(&self, spec: &Spec) -> Option<Environment> {
+    /// An idle process, or a place in the queue for the next one.
+    pub(super) fn take(&self, spec: &Spec) -> Found {
         let mut idle = locked(&self.idle);
-        loop {
-            let last = idle.iter().rposition(|e| e.serves(spec))?;
+        while let Some(last) = idle.iter().rposition(|e| e.serves(spec)) {
             let mut environment = idle.remove(last);
             if environment.is_alive() {
-                return Some(environment);
+                return Found::Idle(environment);
             }
         }
+        let (give, place) = oneshot::channel();
+        let mut queue = locked(&self.queue);
+        queue.retain(|waiting| !waiting.give.is_closed());
+        queue.push_back(Waiting {
+            spec: spec.clone(),
+            give,
+        });
+        Found::None(Place(place))
     }
 
     pub(super) fn put_back(&self, world: &Arc<World>, mut environment: Environment) {
@@ -75,10 +126,28 @@ impl Fleet {
             return;
         }
         environment.idle_since = world.clock.now();
-        locked(&self.idle).push(environment);
+        let mut idle = locked(&self.idle);
+        if let Some(environment) = self.hand_on(environment) {
+            idle.push(environment);
+        }
+        drop(idle);
         if !self.reaps.swap(true, Ordering::Relaxed) {
             reap(world);
         }
+    }
+
+    /// Gives a process to the call that has waited longest for one like it; gives it back when there is none.
+    fn hand_on(&self, mut environment: Environment) -> Option<Environment> {
+        let mut queue = locked(&self.queue);
+        while let Some(first) = queue.iter().position(|w| environment.serves(&w.spec)) {
+            let next = queue.remove(first)?;
+            match next.give.send(environment) {
+                Ok(()) => return None,
+                // That call has found another way.
+                Err(back) => environment = back,
+            }
+        }
+        Some(environment)
     }
 
     /// Ends what has been idle too long; whether any is left.
@@ -89,6 +158,11 @@ impl Fleet {
             self.reaps.store(false, Ordering::Relaxed);
         }
         !idle.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        locked(&self.queue).len()
     }
 
     #[cfg(test)]
