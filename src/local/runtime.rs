@@ -229,8 +229,9 @@ async fn serve(
     let begun = Instant::now();
     environment.log.start(&id, &work.arn);
     let mut ended = environment.work(world, work, deadline, stop).await;
-    let mut peak = environment.peak_memory().map(|peak| peak.min(spec.memory));
-    if environment.has_outgrown() {
+    let memory = environment.memory();
+    let mut peak = memory.as_ref().map(|m| m.peak().min(spec.memory));
+    if memory.is_some_and(|m| m.exceeds(spec.memory)) {
         ended = Ended::OutOfMemory;
     }
     if matches!(ended, Ended::OutOfMemory) {
@@ -323,7 +324,7 @@ async fn start(
             environment.init = Some(took);
             return Ok(environment);
         }
-        let peak = environment.peak_memory().map(|peak| peak.min(spec.memory));
+        let peak = environment.memory().map(|m| m.peak().min(spec.memory));
         environment.kill().await;
         environment.drain(false).await;
         let again = phase == "init" && matches!(init, Init::TimedOut);

@@ -16,8 +16,9 @@ use super::Spec;
 use super::Work;
 use super::desk::{self, Event, Said};
 use super::launch::Launch;
+use super::memory::{self, Memory};
+use super::pipes;
 use super::record::Record;
-use super::{memory, pipes};
 use crate::local::sts::{self, Credentials};
 use crate::local::{World, ids};
 
@@ -296,14 +297,9 @@ impl Environment {
         }
     }
 
-    /// Whether the process holds more memory now than its function has.
-    pub(super) fn has_outgrown(&self) -> bool {
-        memory::exceeds(self.child.id(), self.memory) == Some(true)
-    }
-
-    /// The most memory the process has had, in megabytes.
-    pub(super) fn peak_memory(&self) -> Option<u64> {
-        memory::peak(self.child.id())
+    /// What the process holds now and has held at most; nothing where the system does not tell.
+    pub(super) fn memory(&self) -> Option<Memory> {
+        Memory::of(self.child.id())
     }
 }
 
