@@ -28,7 +28,6 @@ use tokio::sync::{SemaphorePermit, watch};
 use super::World;
 use environment::{Ended, Environment, Init};
 pub(crate) use fleet::Fleet;
-use fleet::Found;
 pub(crate) use record::Format;
 use record::{FailedInit, Report};
 
@@ -138,12 +137,6 @@ pub(crate) async fn run(world: &Arc<World>, spec: &Spec, work: Work) -> Outcome 
     }
 }
 
-/// What a call that waits comes to.
-enum Next<'a> {
-    Handed(Option<Environment>),
-    Start(SemaphorePermit<'a>),
-}
-
 /// A warm environment, or a new one: whichever is to be had first.
 async fn environment(
     world: &Arc<World>,
@@ -154,21 +147,21 @@ async fn environment(
     let fleet = world.lambda.fleet();
     loop {
         let mut place = match fleet.take(spec) {
-            Found::Idle(idle) => match warm(world, spec, idle, stop).await {
+            Ok(idle) => match warm(world, spec, idle, stop).await {
                 Some(environment) => return Ok(environment),
                 None => continue,
             },
-            Found::None(place) => place,
+            Err(place) => place,
         };
         let next = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return Err(Box::new(stopped())),
-            handed = place.reached() => Next::Handed(handed),
-            Ok(permit) = fleet.starts.acquire() => Next::Start(permit),
+            handed = place.reached() => Ok(handed),
+            Ok(permit) = fleet.starts.acquire() => Err(permit),
         };
         let handed = match next {
-            Next::Handed(handed) => handed,
-            Next::Start(permit) => match place.leave() {
+            Ok(handed) => handed,
+            Err(permit) => match place.leave() {
                 None => return start_with(permit, world, spec, work, stop).await,
                 handed => handed,
             },

@@ -49,12 +49,6 @@ struct Waiting {
 /// A call's place among those that wait.
 pub(super) struct Place(oneshot::Receiver<Environment>);
 
-/// What a call finds.
-pub(super) enum Found {
-    Idle(Environment),
-    None(Place),
-}
-
 impl Place {
     /// Waits for a process that comes free; none comes once the cloud stops.
     pub(super) async fn reached(&mut self) -> Option<Environment> {
@@ -103,12 +97,12 @@ impl Fleet {
     }
 
     /// An idle process, or a place in the queue for the next one.
-    pub(super) fn take(&self, spec: &Spec) -> Found {
+    pub(super) fn take(&self, spec: &Spec) -> Result<Environment, Place> {
         let mut idle = locked(&self.idle);
         while let Some(last) = idle.iter().rposition(|e| e.serves(spec)) {
             let mut environment = idle.remove(last);
             if environment.is_alive() {
-                return Found::Idle(environment);
+                return Ok(environment);
             }
         }
         let (give, place) = oneshot::channel();
@@ -118,7 +112,7 @@ impl Fleet {
             spec: spec.clone(),
             give,
         });
-        Found::None(Place(place))
+        Err(Place(place))
     }
 
     pub(super) fn put_back(&self, world: &Arc<World>, mut environment: Environment) {
