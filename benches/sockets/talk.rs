@@ -107,15 +107,12 @@ async fn converse(socket: &mut Socket, plan: &Plan, begun: Instant) -> Tally {
         let Some(text) = heard(socket, until).await else {
             return tally;
         };
-        match number(&text).and_then(|id| said.get_mut(id)?.take()) {
-            Some(at) => {
-                tally.took.push(micros(at.elapsed()));
-                waiting -= 1;
-            }
-            None => {
-                tally.strange += 1;
-                tally.stranger.get_or_insert(text);
-            }
+        if let Some(at) = number(&text).and_then(|id| said.get_mut(id)?.take()) {
+            tally.took.push(micros(at.elapsed()));
+            waiting -= 1;
+        } else {
+            tally.strange += 1;
+            tally.stranger.get_or_insert(text);
         }
     }
 }
