@@ -37,6 +37,9 @@ const INIT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a process that starts keeps others from starting: what waits for more than a processor may wait beside them.
 const HEAD_START: Duration = Duration::from_secs(1);
 
+/// How long a call with many before it waits for a process that comes free before it starts one.
+const QUICK: Duration = Duration::from_secs(1);
+
 /// What one environment is made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Spec {
@@ -153,11 +156,12 @@ async fn environment(
             },
             Err(place) => place,
         };
+        let is_far = place.is_far();
         let next = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return Err(Box::new(stopped())),
             handed = place.reached() => Ok(handed),
-            Ok(permit) = fleet.starts.acquire() => Err(permit),
+            Some(permit) = may_start(world, is_far) => Err(permit),
         };
         let handed = match next {
             Ok(handed) => handed,
@@ -171,6 +175,14 @@ async fn environment(
             return Ok(environment);
         }
     }
+}
+
+/// Leave to start a process. A call with many before it is mostly handed one that comes free before it has it.
+async fn may_start(world: &World, is_far: bool) -> Option<SemaphorePermit<'_>> {
+    if is_far {
+        world.clock.wait(QUICK).await;
+    }
+    world.lambda.fleet().starts.acquire().await.ok()
 }
 
 /// Starts a process; others may start once this one is ready, or has had its time alone.

@@ -26,8 +26,8 @@ pub(crate) struct Fleet {
     idle: Mutex<Vec<Environment>>,
     /// The call that came first stands first. Locked after `idle`.
     queue: Mutex<VecDeque<Waiting>>,
-    /// Who may start a process now. More of them at once than there are processors would each take longer, and a
-    /// thousand calls of one instant would start a thousand processes where a few can serve them all.
+    /// Leave to start a process now. More at once than there are processors would each take longer, and a thousand
+    /// calls of one instant would start a thousand processes where a few can serve them all.
     pub(super) starts: Semaphore,
     /// Turns true once, when the cloud stops.
     stop: watch::Sender<bool>,
@@ -46,19 +46,37 @@ struct Waiting {
     give: oneshot::Sender<Environment>,
 }
 
+impl Waiting {
+    fn is_for(&self, spec: &Spec) -> bool {
+        let own = &self.spec;
+        own.function == spec.function
+            && own.version == spec.version
+            && own.revision == spec.revision
+    }
+}
+
 /// A call's place among those that wait.
-pub(super) struct Place(oneshot::Receiver<Environment>);
+pub(super) struct Place {
+    /// How many wait for the same and came first.
+    ahead: usize,
+    handed: oneshot::Receiver<Environment>,
+}
 
 impl Place {
     /// Waits for a process that comes free; none comes once the cloud stops.
     pub(super) async fn reached(&mut self) -> Option<Environment> {
-        (&mut self.0).await.ok()
+        (&mut self.handed).await.ok()
     }
 
     /// Waits no longer; gives what was handed over at the last moment.
     pub(super) fn leave(mut self) -> Option<Environment> {
-        self.0.close();
-        self.0.try_recv().ok()
+        self.handed.close();
+        self.handed.try_recv().ok()
+    }
+
+    /// Whether more are before it than may start at once.
+    pub(super) fn is_far(&self) -> bool {
+        self.ahead >= starts()
     }
 }
 
@@ -105,14 +123,15 @@ impl Fleet {
                 return Ok(environment);
             }
         }
-        let (give, place) = oneshot::channel();
+        let (give, handed) = oneshot::channel();
         let mut queue = locked(&self.queue);
         queue.retain(|waiting| !waiting.give.is_closed());
+        let ahead = queue.iter().filter(|waiting| waiting.is_for(spec)).count();
         queue.push_back(Waiting {
             spec: spec.clone(),
             give,
         });
-        Err(Place(place))
+        Err(Place { ahead, handed })
     }
 
     pub(super) fn put_back(&self, world: &Arc<World>, mut environment: Environment) {

@@ -1,3 +1,4 @@
+mod crowds;
 mod managed;
 
 use std::path::PathBuf;
@@ -206,43 +207,6 @@ async fn overlapping_calls_have_their_own_processes_and_the_last_used_is_next() 
     go("3");
     let third = invoke(&cloud, event("3")).await;
     assert_eq!(third.json(), second.json());
-}
-
-#[tokio::test]
-async fn a_call_that_may_not_start_a_process_takes_the_first_that_comes_free() {
-    let Some(script) = script(
-        "def handle(event, headers):\n    while not os.path.exists(event['go']):\n        time.sleep(0.01)\n    return [os.getpid(), count]",
-    ) else {
-        return;
-    };
-    let cloud = Cloud::start(Clock::real(), Realism::INSTANT).await;
-    create(&cloud, &script, json!({ "Timeout": 60 })).await;
-    let dir = tempfile::tempdir().unwrap();
-    let go = dir.path().join("go");
-    let event = json!({ "go": go });
-    std::fs::write(&go, "").unwrap();
-    let warm = invoke(&cloud, event.clone()).await.json();
-    std::fs::remove_file(&go).unwrap();
-    let fleet = cloud.world.lambda.fleet();
-    let starts = u32::try_from(fleet.starts.available_permits()).unwrap();
-    let _nobody_starts = fleet.starts.acquire_many(starts).await.unwrap();
-    let (mut answers, ()) = tokio::join!(
-        futures_util::future::join_all((0..3).map(|_| invoke(&cloud, event.clone()))),
-        async {
-            let both_wait = async {
-                while fleet.waiting() < 2 {
-                    tokio::task::yield_now().await;
-                }
-            };
-            let waited = tokio::time::timeout(Duration::from_secs(30), both_wait).await;
-            std::fs::write(&go, "").unwrap();
-            waited.unwrap();
-        }
-    );
-    answers.sort_by_key(|answer| answer.json()[1].as_u64());
-    let answers: Vec<Value> = answers.iter().map(Http::json).collect();
-    let one = |count: u64| json!([warm[0], count]);
-    assert_eq!(answers, [one(2), one(3), one(4)]);
 }
 
 #[tokio::test]
