@@ -8,6 +8,7 @@
 mod desk;
 mod environment;
 mod fleet;
+mod group;
 mod interpreter;
 mod launch;
 mod memory;

@@ -1,4 +1,4 @@
-//! One process: started with Lambda's environment, fed through its own Runtime API, killed when dropped.
+//! One process: started with Lambda's environment, fed through its own Runtime API, killed with all its own when dropped.
 
 use std::fmt;
 use std::io;
@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::Spec;
 use super::Work;
 use super::desk::{self, Event, Said};
+use super::group::Group;
 use super::launch::Launch;
 use super::memory::{self, Memory};
 use super::pipes;
@@ -31,6 +32,8 @@ pub(super) struct Environment {
     revision: String,
     /// Megabytes; a process that takes more is killed.
     memory: u64,
+    /// All that the process has started, and itself.
+    group: Group,
     child: Child,
     events: mpsc::Sender<Event>,
     said: mpsc::UnboundedReceiver<Said>,
@@ -168,6 +171,7 @@ impl Environment {
             kind: "Runtime.InvalidEntrypoint",
             message: format!("fork/exec {}: {}", launch.shown, reason(&e)),
         })?;
+        let group = world.lambda.fleet().keeper.keep(child.id());
         let (events, asked) = mpsc::channel(1);
         let (say, said) = mpsc::unbounded_channel();
         let (flush, flushed) = mpsc::channel(1);
@@ -188,6 +192,7 @@ impl Environment {
             version: spec.version.clone(),
             revision: spec.revision.clone(),
             memory: spec.memory,
+            group,
             child,
             events,
             said,
@@ -280,6 +285,7 @@ impl Environment {
     }
 
     pub(super) async fn kill(&mut self) {
+        self.group.end();
         // It may have gone by itself.
         drop(self.child.kill().await);
     }

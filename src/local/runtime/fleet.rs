@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::Spec;
 use super::environment::Environment;
+use super::group::Keeper;
 use super::interpreter::Interpreters;
 use crate::local::World;
 use crate::local::locked;
@@ -33,6 +34,7 @@ pub(crate) struct Fleet {
     stop: watch::Sender<bool>,
     reaps: AtomicBool,
     pub(super) interpreters: Interpreters,
+    pub(super) keeper: Arc<Keeper>,
 }
 
 fn starts() -> usize {
@@ -89,6 +91,7 @@ impl Default for Fleet {
             stop: watch::Sender::new(false),
             reaps: AtomicBool::new(false),
             interpreters: Interpreters::default(),
+            keeper: Arc::default(),
         }
     }
 }

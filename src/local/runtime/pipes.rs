@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{ChildStderr, ChildStdout};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::coop::unconstrained;
 
 use super::record::Record;
 
 /// A line longer than this is cut in two, as AWS would.
 const LINE_LIMIT: usize = 256 * 1024;
+/// Between two of these others have their turn: a process that floods its log must stop nobody but itself.
+const CHUNK: u64 = 8 * 1024;
+/// What a pipe holds.
+const PIPE: usize = 64 * 1024;
 
 /// Where a process's lines go.
 pub(super) struct Sink {
@@ -39,9 +45,7 @@ pub(super) async fn read(
 ) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     while stdout.is_some() || stderr.is_some() {
-        // Biased: a flush is answered only when both pipes have nothing to give.
         tokio::select! {
-            biased;
             more = fill(&mut stdout, &mut out), if stdout.is_some() => {
                 lines(&mut out, !more, &sink);
                 if !more { stdout = None; }
@@ -51,29 +55,48 @@ pub(super) async fn read(
                 if !more { stderr = None; }
             }
             Some(done) = flush.recv() => {
+                catch_up(&mut stdout, &mut out);
+                catch_up(&mut stderr, &mut err);
                 lines(&mut out, true, &sink);
                 lines(&mut err, true, &sink);
                 // Who asked may have given up.
                 let _: Result<(), ()> = done.send(());
             }
         }
+        tokio::task::yield_now().await;
     }
 }
 
-/// Reads what is there; false at the end of the pipe.
+/// Reads what a pipe holds now, and no more than that: what writes without end would never be done.
+fn catch_up(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &mut Vec<u8>) {
+    let enough = buffer.len() + PIPE;
+    while buffer.len() < enough {
+        // Unconstrained, or a busy task's share of time would look like an empty pipe.
+        if unconstrained(fill(pipe, buffer)).now_or_never() != Some(true) {
+            return;
+        }
+    }
+}
+
+/// Reads some of what is there; false at the end of the pipe.
 async fn fill(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &mut Vec<u8>) -> bool {
     match pipe {
-        Some(pipe) => matches!(pipe.read_buf(buffer).await, Ok(n) if n > 0),
+        Some(pipe) => {
+            let mut some = pipe.take(CHUNK);
+            matches!(some.read_buf(buffer).await, Ok(n) if n > 0)
+        }
         None => false,
     }
 }
 
 /// Takes the complete lines out of the buffer, and the rest too when `all`.
 fn lines(buffer: &mut Vec<u8>, all: bool, sink: &Sink) {
-    while let Some(end) = buffer.iter().position(|b| *b == b'\n') {
-        let line: Vec<u8> = buffer.drain(..=end).collect();
-        sink.line(&line);
+    let mut begin = 0;
+    while let Some(length) = buffer[begin..].iter().position(|b| *b == b'\n') {
+        sink.line(&buffer[begin..begin + length]);
+        begin += length + 1;
     }
+    buffer.drain(..begin);
     if !buffer.is_empty() && (all || buffer.len() > LINE_LIMIT) {
         sink.line(buffer);
         buffer.clear();

@@ -461,3 +461,27 @@ async fn an_answer_over_the_limit_is_an_error() {
     let failed = invoke(&cloud, json!({})).await;
     assert_eq!(failed.json()["errorType"], "Function.ResponseSizeTooLarge");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_writes_without_end_keeps_no_call_and_ends_with_its_function() {
+    let Some(script) = script(
+        "import subprocess\ndef handle(event, headers):\n    print('begun', flush=True)\n    return subprocess.Popen(['yes']).pid",
+    ) else {
+        return;
+    };
+    let cloud = Cloud::start(Clock::real(), Realism::INSTANT).await;
+    create(&cloud, &script, json!({ "Timeout": 60 })).await;
+    let first = invoke(&cloud, json!({})).await;
+    assert!(first.json().is_u64(), "{}", first.text());
+    let second = invoke(&cloud, json!({})).await;
+    let writer = i32::try_from(second.json().as_u64().unwrap()).unwrap();
+    let is_there = || {
+        let state = std::fs::read_to_string(format!("/proc/{writer}/stat")).unwrap_or_default();
+        !(state.is_empty() || state.contains(") Z "))
+    };
+    cloud.world.lambda.close();
+    while is_there() {
+        tokio::task::yield_now().await;
+    }
+}
