@@ -10,9 +10,15 @@ fn main() -> Result<()> {
     let mut wire = BufReader::new(TcpStream::connect(&api)?);
     wire.get_ref().set_nodelay(true)?;
     loop {
-        let (id, event) = ask(&mut wire, &format!("GET {NEXT}next HTTP/1.1\r\nHost: {api}\r\n\r\n"))?;
+        let (id, event) = ask(
+            &mut wire,
+            &format!("GET {NEXT}next HTTP/1.1\r\nHost: {api}\r\n\r\n"),
+        )?;
         let answer = format!("{{\"statusCode\":200,\"body\":{}}}", answer(&event));
-        let head = format!("POST {NEXT}{id}/response HTTP/1.1\r\nHost: {api}\r\nContent-Length: {}", answer.len());
+        let head = format!(
+            "POST {NEXT}{id}/response HTTP/1.1\r\nHost: {api}\r\nContent-Length: {}",
+            answer.len()
+        );
         ask(&mut wire, &format!("{head}\r\n\r\n{answer}"))?;
     }
 }
@@ -65,7 +71,11 @@ fn ask(wire: &mut BufReader<TcpStream>, request: &str) -> Result<(String, String
             _ => {}
         }
     }
-    let body = if chunked { chunks(wire)? } else { exactly(wire, length)? };
+    let body = if chunked {
+        chunks(wire)?
+    } else {
+        exactly(wire, length)?
+    };
     Ok((id, String::from_utf8(body).map_err(Error::other)?))
 }
 
