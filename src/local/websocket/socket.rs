@@ -8,7 +8,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -23,6 +23,9 @@ const MESSAGE_LIMIT: usize = 128 * 1024;
 const FRAME_LIMIT: usize = 32 * 1024;
 const IDLE: Duration = Duration::from_mins(10);
 const LIFETIME: Duration = Duration::from_hours(2);
+/// So many messages of one client are dealt with at one time, half of what an account's functions may be. The rest are
+/// not read yet, or a client that sends faster than it reads fills the memory.
+pub(super) const ROOMS: usize = 500;
 /// How long a client may take to notice that the gateway has closed.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -70,8 +73,8 @@ async fn converse(
         let idle = Duration::from_millis(connection.last_active()) + IDLE;
         let cut = idle.min(death);
         tokio::select! {
-            frame = socket.next() => {
-                if let Some(end) = take(world, connection, &inbox, frame) {
+            (room, frame) = async { (inbox.room().await, socket.next().await) } => {
+                if let Some(end) = take(world, connection, &inbox, room, frame) {
                     return end;
                 }
             }
@@ -112,13 +115,14 @@ fn take(
     world: &World,
     connection: &Connection,
     inbox: &Inbox,
+    room: Room,
     frame: Option<Result<Message, Error>>,
 ) -> Option<End> {
     match frame {
         Some(Ok(Message::Text(text))) => {
             connection.touch(world.clock.millis());
             connection.received.fetch_add(1, Ordering::Relaxed);
-            inbox.take(text.to_string());
+            inbox.take(text.to_string(), room);
             None
         }
         Some(Ok(Message::Ping(_))) => {
@@ -149,39 +153,62 @@ fn take(
 }
 
 /// Where a socket's messages go to be dealt with. They outlive it.
-enum Inbox {
+struct Inbox {
+    rooms: Arc<Semaphore>,
+    way: Way,
+}
+
+/// A message's place among those that are being dealt with.
+type Room = Option<OwnedSemaphorePermit>;
+
+enum Way {
     /// Each is a task of its own: they overlap, as on AWS.
     Each(Arc<World>, Arc<Connection>),
     /// One task takes them in turn.
-    InOrder(mpsc::UnboundedSender<String>),
+    InOrder(mpsc::UnboundedSender<(String, Room)>),
 }
 
 impl Inbox {
     fn open(world: &Arc<World>, connection: &Arc<Connection>) -> Self {
-        let (world, connection) = (Arc::clone(world), Arc::clone(connection));
+        Self {
+            rooms: Arc::new(Semaphore::new(ROOMS)),
+            way: Way::open(Arc::clone(world), Arc::clone(connection)),
+        }
+    }
+
+    /// Waits until one more message may come.
+    async fn room(&self) -> Room {
+        // Nothing closes the semaphore.
+        Arc::clone(&self.rooms).acquire_owned().await.ok()
+    }
+
+    fn take(&self, text: String, room: Room) {
+        match &self.way {
+            Way::Each(world, connection) => {
+                let (world, connection) = (Arc::clone(world), Arc::clone(connection));
+                let _detached: JoinHandle<()> = spawn(async move {
+                    messages::received(&world, &connection, &text).await;
+                    drop(room);
+                });
+            }
+            // Its task ends with this sender and not before.
+            Way::InOrder(give) => drop(give.send((text, room))),
+        }
+    }
+}
+
+impl Way {
+    fn open(world: Arc<World>, connection: Arc<Connection>) -> Self {
         if !world.manners.in_order {
             return Self::Each(world, connection);
         }
-        let (give, mut given) = mpsc::unbounded_channel::<String>();
+        let (give, mut given) = mpsc::unbounded_channel::<(String, Room)>();
         let _detached: JoinHandle<()> = spawn(async move {
-            while let Some(text) = given.recv().await {
+            while let Some((text, _room)) = given.recv().await {
                 messages::received(&world, &connection, &text).await;
             }
         });
         Self::InOrder(give)
-    }
-
-    fn take(&self, text: String) {
-        match self {
-            Self::Each(world, connection) => {
-                let (world, connection) = (Arc::clone(world), Arc::clone(connection));
-                let _detached: JoinHandle<()> = spawn(async move {
-                    messages::received(&world, &connection, &text).await;
-                });
-            }
-            // Its task ends with this sender and not before.
-            Self::InOrder(give) => drop(give.send(text)),
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::local::apigateway::Demands;
 use crate::local::{Happening, Manners};
 
+use super::super::socket::ROOMS;
 use super::*;
 
 async fn mannered(manners: Manners) -> Cloud {
@@ -48,6 +49,41 @@ async fn messages_come_in_order_where_that_is_asked_for() {
     for line in ["one ends", "two begins", "two ends"] {
         assert_eq!(told.recv().await.unwrap(), line);
     }
+}
+
+#[tokio::test]
+async fn a_client_waits_with_its_next_message_while_hundreds_are_dealt_with() {
+    let cloud = mannered(Manners::default()).await;
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let go = Arc::new(Notify::new());
+    let wait = Arc::clone(&go);
+    cloud
+        .handler("send", move |event| {
+            let (tell, wait) = (tell.clone(), Arc::clone(&wait));
+            async move {
+                tell.send(id(&event)).unwrap();
+                wait.notified().await;
+                ok()
+            }
+        })
+        .await;
+    cloud.routes(&[("$default", "send")]);
+    let mut client = connect(&cloud).await;
+    for _ in 0..=ROOMS {
+        client.send(Message::text("one")).await.unwrap();
+    }
+    let mut id = String::new();
+    for _ in 0..ROOMS {
+        id = told.recv().await.unwrap();
+    }
+    // It can be written to all the same.
+    let connection = cloud.world.sockets.get(&id).unwrap();
+    connection.post("to it".to_owned()).unwrap();
+    assert_eq!(text(&mut client).await, "to it");
+    assert!(told.try_recv().is_err());
+    go.notify_one();
+    assert_eq!(told.recv().await.unwrap(), id);
+    go.notify_waiters();
 }
 
 #[tokio::test]
