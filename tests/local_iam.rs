@@ -289,8 +289,8 @@ async fn nobody_pretends_to_be_a_session() {
         );
     }
     // As a session of before a restart.
-    let last = if key.ends_with('X') { 'Y' } else { 'X' };
-    let unknown = format!("{}{last}", &key[..19]);
+    let ending = if key.ends_with('X') { 'Y' } else { 'X' };
+    let unknown = format!("{}{ending}", &key[..19]);
     let unknown = (unknown, secret, Some("local".to_owned()));
     assert_eq!(refused!(list(unknown)).1, "ExpiredTokenException");
     list(cloud.session.clone()).send().await.unwrap();
