@@ -27,6 +27,8 @@ mod reload;
 mod scratch;
 #[path = "cli/streams.rs"]
 mod streams;
+#[path = "cli/twins.rs"]
+mod twins;
 
 use std::path::Path;
 

@@ -21,7 +21,7 @@ use crate::package::Arch;
 use crate::plan::guard::Consent;
 use crate::plan::{Plan, plan};
 use crate::resource::table::Until;
-use crate::resource::{Desired, Scope};
+use crate::resource::{Desired, Scope, api};
 use crate::stack::{self, Architecture, Loaded, Severity, Unfit};
 
 /// A stack file and the cloud that it is for.
@@ -156,7 +156,7 @@ impl Session {
         let (caller, seen) = futures_util::join!(cloud.caller(), look);
         let caller = caller.map_err(|error| of_first_call(error, &target))?;
         let address = match (&local, &target.endpoint) {
-            (Some(local), _) => Address::Stage(websocket(&local.address())),
+            (Some(local), _) => address_at(&cloud, local, &loaded).await?,
             (None, Some(endpoint)) => Address::Path(websocket(endpoint)),
             (None, None) => Address::Aws,
         };
@@ -295,6 +295,18 @@ impl Session {
         let observed = observed?;
         Ok(self.plan(&self.describe(&artifacts?), &observed))
     }
+}
+
+/// In the local cloud, which lists the oldest API first, a stage alone is the address of the first that has it.
+async fn address_at(cloud: &Cloud, local: &Local, loaded: &Loaded) -> Result<Address, Error> {
+    let base = websocket(&local.address());
+    let (id, stage) = (loaded.stack.id(), &loaded.stack.api.stage);
+    let is_taken = api::is_stage_taken(cloud, &id, stage).await;
+    Ok(if is_taken.map_err(of_cloud)? {
+        Address::Path(base)
+    } else {
+        Address::Stage(base)
+    })
 }
 
 /// `http://host` → `ws://host`.

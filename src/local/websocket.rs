@@ -267,7 +267,7 @@ pub(crate) fn served(world: &World, api_id: &str, stage: &str) -> Option<Served>
     world.apigateway.served(api_id, stage)
 }
 
-/// The APIs that have a stage of this name.
+/// The APIs that have a stage of this name, the oldest first.
 pub(crate) fn apis_with_stage(world: &World, stage: &str) -> Vec<String> {
     #[cfg(test)]
     if let staged @ [_, ..] = world.sockets.staged(|s| s.stage == stage).as_slice() {

@@ -186,6 +186,25 @@ async fn marked(cloud: &Cloud, stack: &StackId) -> Result<Vec<ApiObject>, CloudE
     Ok(all(cloud).await?.into_iter().filter(is_marked).collect())
 }
 
+/// Whether an API that is listed before the stack's has a stage of this name, too.
+pub(crate) async fn is_stage_taken(
+    cloud: &Cloud,
+    stack: &StackId,
+    stage: &str,
+) -> Result<bool, CloudError> {
+    let all = all(cloud).await?;
+    let before_ours = all
+        .iter()
+        .take_while(|api| mark(api) != Some(stack.as_str()));
+    for other in before_ours {
+        let stages = super::stage::list(cloud, other.api_id().unwrap_or_default()).await?;
+        if stages.iter().any(|s| s.found.at.id == stage) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The stack's API: the one with its mark, else the one that is named for being taken over. A second one is listed
 /// under its own id, for the plan to refuse.
 pub(crate) async fn list(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudError> {

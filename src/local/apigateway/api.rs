@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::members::{self, Is, Member, Patch};
-use super::{Api, Context, State, bad, domains, tags, text, within};
+use super::{Api, Context, State, bad, domains, paging, tags, text, within};
 use crate::local::refusal::Refusal;
 use crate::local::wire::{self, Object, Reply};
 
@@ -67,8 +67,10 @@ pub(super) fn create(
         about.entry(name).or_insert(value);
     }
     about.retain(|_, value| value.as_str() != Some(""));
+    let numbers = state.apis.values().map(|api| api.number);
     let api = Api {
         about: about.clone(),
+        number: numbers.max().unwrap_or_default() + 1,
         ..Api::default()
     };
     state.apis.insert(id, api);
@@ -88,6 +90,16 @@ pub(super) fn update(api: &mut Api, body: &Object) -> Result<Reply, Refusal> {
     );
     check_selection(&api.about)?;
     Ok(Reply::ok(api.about.clone()))
+}
+
+/// The oldest first.
+pub(super) fn list(state: &State, query: &[(String, String)]) -> Result<Reply, Refusal> {
+    let all = state.apis.iter();
+    let mut all: Vec<(String, &Object)> = all
+        .map(|(id, api)| (format!("{:020}{id}", api.number), &api.about))
+        .collect();
+    all.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    paging::page(all.iter().map(|(key, about)| (key, *about)), query)
 }
 
 pub(super) fn delete(state: &mut State, id: &str) -> Result<Reply, Refusal> {

@@ -81,6 +81,8 @@ struct Domain {
 #[serde(default)]
 struct Api {
     about: Object,
+    /// Later ones have a higher number.
+    number: u64,
     routes: BTreeMap<String, Route>,
     integrations: BTreeMap<String, Object>,
     /// By integration, then by their own id.
@@ -190,7 +192,7 @@ impl ApiGateway {
             return tags::get(&state, &ids[0]);
         }
         if operation == "GetApis" {
-            return paging::page(state.apis.iter().map(|(id, api)| (id, &api.about)), query);
+            return api::list(&state, query);
         }
         if let Some(reply) = domains::read(&state, operation, ids, query)? {
             return Ok(reply);

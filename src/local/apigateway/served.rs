@@ -119,14 +119,16 @@ impl ApiGateway {
         Some((part("apiId"), part("stage")))
     }
 
-    /// The APIs that have a stage of this name.
+    /// The APIs that have a stage of this name, the oldest first.
     pub(crate) fn apis_with_stage(&self, stage: &str) -> Vec<String> {
-        locked(&self.state)
-            .apis
-            .iter()
+        let state = locked(&self.state);
+        let all = state.apis.iter();
+        let mut found: Vec<(u64, &String)> = all
             .filter(|(_, api)| api.stages.contains_key(stage))
-            .map(|(id, _)| id.clone())
-            .collect()
+            .map(|(id, api)| (api.number, id))
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, id)| id.clone()).collect()
     }
 }
 

@@ -86,17 +86,15 @@ impl Address {
         self.domain.is_some() || !served.hidden
     }
 
-    /// The one API and stage that a socket's URL means. A bare `/{stage}` is enough while only one API has that stage.
+    /// The one API and stage that a socket's URL means. A bare `/{stage}` is the oldest API's that has it: one more must
+    /// not take its clients away.
     pub(super) fn stage(&self, world: &World) -> Option<(String, String)> {
         let [stage] = self.path.as_slice() else {
             return None;
         };
         let api_id = match &self.api_id {
             Some(api_id) => api_id.clone(),
-            None => match apis_with_stage(world, stage).as_slice() {
-                [only] => only.clone(),
-                _ => return None,
-            },
+            None => apis_with_stage(world, stage).into_iter().next()?,
         };
         Some((api_id, stage.clone()))
     }
