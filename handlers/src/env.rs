@@ -1,7 +1,7 @@
 //! The contract with whoever deploys: which handler this is, which tables it uses, where the sockets are.
 //!
 //! In: a lookup of environment variables. Out: [`Settings`], or the variable that is missing or wrong.
-//! Never: the process environment itself; `main.rs` passes it.
+//! Never: the process environment itself; `runtime` has it.
 
 use std::fmt;
 
@@ -16,14 +16,19 @@ pub enum Handler {
     Send,
 }
 
+/// Every handler and its name: a new one is a line here, one in the enum, one in [`Settings::suffice`] if it needs
+/// more than the Connections table, and one in `main.rs`.
+const HANDLERS: &[(&str, Handler)] = &[
+    ("connect", Handler::Connect),
+    ("disconnect", Handler::Disconnect),
+    ("send", Handler::Send),
+];
+
 impl Handler {
     pub fn named(name: &str) -> Result<Self, SettingsError> {
-        match name {
-            "connect" => Ok(Self::Connect),
-            "disconnect" => Ok(Self::Disconnect),
-            "send" => Ok(Self::Send),
-            _ => Err(SettingsError::UnknownHandler(name.to_owned())),
-        }
+        let found = HANDLERS.iter().find(|(known, _)| *known == name);
+        let handler = found.map(|(_, handler)| *handler);
+        handler.ok_or_else(|| SettingsError::UnknownHandler(name.to_owned()))
     }
 }
 
@@ -86,6 +91,14 @@ impl Settings {
         })
     }
 
+    /// Whether a handler can work with this.
+    pub fn suffice(&self, handler: Handler) -> Result<(), SettingsError> {
+        match handler {
+            Handler::Connect | Handler::Disconnect => Ok(()),
+            Handler::Send => self.messages().map(|_| ()),
+        }
+    }
+
     /// The Messages table, which only some handlers need.
     pub fn messages(&self) -> Result<&MessagesTable, SettingsError> {
         let messages = self.messages.as_ref();
@@ -141,11 +154,15 @@ impl SettingsError {
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownHandler(name) => write!(
-                f,
-                "no handler `{name}`: this bootstrap ships connect, disconnect and send; \
-                 set the function's handler to one of them"
-            ),
+            Self::UnknownHandler(name) => {
+                let names: Vec<&str> = HANDLERS.iter().map(|(known, _)| *known).collect();
+                write!(
+                    f,
+                    "no handler `{name}`: this bootstrap ships {}; \
+                     set the function's handler to one of them",
+                    names.join(", ")
+                )
+            }
             Self::Missing(name) => write!(
                 f,
                 "the environment variable {name} is not set; set it in the function's configuration"

@@ -44,6 +44,7 @@ pub mod fault;
 pub mod log;
 pub mod messages;
 pub mod reply;
+pub mod runtime;
 pub mod send;
 
 #[cfg(test)]

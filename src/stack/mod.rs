@@ -266,7 +266,7 @@ pub struct FunctionDef {
 
 /// A handler that travels with msgai.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "camelCase")]
 pub enum Shipped {
     Connect,
     Disconnect,

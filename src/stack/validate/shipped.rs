@@ -11,7 +11,7 @@ const CONNECTIONS: &str = "connections";
 const MESSAGES: &str = "messages";
 
 /// Where each handler belongs; `None` is any route for messages.
-const PLACES: [(Shipped, &str, Option<&str>); 3] = [
+const PLACES: &[(Shipped, &str, Option<&str>)] = &[
     (Shipped::Connect, "connect", Some("$connect")),
     (Shipped::Disconnect, "disconnect", Some("$disconnect")),
     (Shipped::Send, "send", None),
@@ -135,8 +135,8 @@ impl Checks<'_> {
             else {
                 continue;
             };
-            let Some((_, word, home)) = PLACES.into_iter().find(|(known, ..)| *known == handler)
-            else {
+            let place = PLACES.iter().find(|(known, ..)| *known == handler);
+            let Some(&(_, word, home)) = place else {
                 continue;
             };
             let belongs = match home {

@@ -1,0 +1,100 @@
+//! The Runtime API's loop: one event after the other, each with the [`Call`] that it comes in.
+//!
+//! In: a handler. Out: its answers to Lambda. Whoever uses the library has the environment and the clock from here;
+//! nothing else in it reads them.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use lambda_runtime::{LambdaEvent, Runtime, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::call::Call;
+use crate::env::SettingsError;
+
+/// A variable of the process environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a Lambda function's settings come by the environment, and are read here alone"
+)]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Asks for events and answers them until Lambda ends the process.
+///
+/// An error of the handler is the invocation's; what a client should hear is a frame, and what API Gateway should is
+/// the answer.
+pub async fn serve<E, R, F>(handle: impl AsyncFn(E, Call) -> Result<R, F>) -> ExitCode
+where
+    E: DeserializeOwned,
+    R: Serialize,
+    F: fmt::Debug + fmt::Display + std::error::Error + Send + Sync + 'static,
+{
+    let handle = &handle;
+    let service = service_fn(|event: LambdaEvent<E>| async move {
+        let call = call(event.context.deadline);
+        let answer = handle(event.payload, call).await;
+        answer.map_err(lambda_runtime::Error::from)
+    });
+    match Box::pin(Runtime::new(service).run()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain("Runtime.ApiError", &error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `deadline` is in milliseconds since the Unix epoch.
+fn call(deadline: u64) -> Call {
+    let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
+    let left = Duration::from_millis(deadline.saturating_sub(now));
+    Call::new(now, ulid::Ulid::generate().to_string(), left)
+}
+
+fn complain(error_type: &str, message: &str) {
+    let line = serde_json::json!({"level": "error", "errorType": error_type, "error": message});
+    writeln!(io::stderr().lock(), "{line}").unwrap_or_default();
+}
+
+/// Tells Lambda why this function cannot start: on stderr for the log, to the Runtime API for the caller.
+pub async fn refuse(error: &SettingsError) -> ExitCode {
+    complain(error.error_type(), &error.to_string());
+    if let Some(api) = variable("AWS_LAMBDA_RUNTIME_API")
+        && let Err(lost) = post_init_error(&api, error).await
+    {
+        complain("Runtime.ApiError", &lost.to_string());
+    }
+    ExitCode::FAILURE
+}
+
+/// One request by hand: `lambda_runtime` starts after init and has no call for an init that fails.
+async fn post_init_error(api: &str, error: &SettingsError) -> io::Result<()> {
+    let error_type = error.error_type();
+    let body = serde_json::json!({
+        "errorMessage": error.to_string(), "errorType": error_type, "stackTrace": []
+    });
+    let body = body.to_string();
+    let head = format!(
+        "POST /2018-06-01/runtime/init/error HTTP/1.1\r\n\
+         Host: {api}\r\n\
+         Content-Type: application/json\r\n\
+         Content-Length: {}\r\n\
+         Lambda-Runtime-Function-Error-Type: {error_type}\r\n\
+         Connection: close\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(api).await?;
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    // The process ends after this: wait until the request has been read and an answer begins.
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await?;
+    Ok(())
+}
