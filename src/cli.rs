@@ -297,6 +297,14 @@ Examples:
   msgai connect wss://abc.execute-api.us-east-1.amazonaws.com/production
   echo '{\"action\":\"ping\"}' | msgai connect --local --user alice")]
     Connect(Connect),
+    /// Print the least IAM policy for who deploys, or of a function
+    #[command(after_help = "\
+Examples:
+  msgai policy > deployer.json
+  msgai policy --function sendMessage
+  msgai policy -e dev | aws iam put-user-policy --user-name ci --policy-name chat-dev \\
+      --policy-document file:///dev/stdin")]
+    Policy(Policy),
     /// Print the JSON Schema of stack.yaml
     #[command(after_help = "\
 Examples:
@@ -460,6 +468,13 @@ pub struct Destroy {
     pub no_preflight: bool,
     #[command(flatten)]
     pub locking: Locking,
+}
+
+#[derive(Debug, Args)]
+pub struct Policy {
+    /// The one that this function's role gets, by its name in the stack file
+    #[arg(long, value_name = "NAME")]
+    pub function: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 
 use msgai::cloud::Cloud;
 use msgai::names::{Kind, Place};
+use msgai::observe::observe;
 use msgai::plan::Plan;
-use msgai::plan::needs::{Need, of_plan, of_stack};
+use msgai::plan::needs::{Need, of_looking, of_plan, of_stack};
 use msgai::release::{Keep, Old, prune};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
@@ -163,6 +164,11 @@ fn asked(request: &[u8], place: &Place) -> Vec<Asked> {
             let named = || place.table_arn(json["TableName"].as_str().unwrap());
             vec![(format!("dynamodb:{operation}"), arn.unwrap_or_else(named))]
         }
+        Some((_, "GetResources")) => vec![("tag:GetResources".to_owned(), "*".to_owned())],
+        Some((_, "DescribeLogGroups")) => {
+            let all = format!("{}:*", place.log_group_arn(""));
+            vec![("logs:DescribeLogGroups".to_owned(), all)]
+        }
         Some((_, operation)) => {
             let arn = json["resourceArn"].as_str().map(str::to_owned);
             let named = || {
@@ -181,6 +187,7 @@ fn asked(request: &[u8], place: &Place) -> Vec<Asked> {
             };
             vec![(format!("apigateway:{method}"), place.gateway_arn(path))]
         }
+        None if path == "/account" => vec![("apigateway:GET".to_owned(), place.gateway_arn(path))],
         None if path == "/" => of_iam(body, place),
         None => of_lambda(method, path, query, &json, place),
     }
@@ -198,8 +205,9 @@ fn of_iam(body: &str, place: &Place) -> Vec<Asked> {
             )
         })
     };
-    let (operation, name) = (member("Action").unwrap(), member("RoleName").unwrap());
-    let arn = place.role_arn("/msgai/us-east-1/whole/", &name);
+    let operation = member("Action").unwrap();
+    let of = |path: &str| Some(place.role_arn(path, &member("RoleName")?));
+    let arn = of("/msgai/us-east-1/whole/").unwrap_or_else(|| "*".to_owned());
     vec![(format!("iam:{operation}"), arn)]
 }
 
@@ -218,6 +226,8 @@ fn of_lambda(method: &str, path: &str, query: &str, json: &Value, place: &Place)
         ("PUT", ["functions", _, "code"]) => "UpdateFunctionCode",
         ("GET", ["functions", _, "versions"]) => "ListVersionsByFunction",
         ("POST", ["functions", _, "versions"]) => "PublishVersion",
+        ("GET", ["functions", _, "aliases"]) => "ListAliases",
+        ("GET", ["functions", _, "policy"]) => "GetPolicy",
         ("POST", ["functions", _, "aliases"]) => "CreateAlias",
         ("GET", ["functions", _, "aliases", _]) => "GetAlias",
         ("PUT", ["functions", _, "aliases", _]) => "UpdateAlias",
@@ -304,6 +314,43 @@ async fn what_somebody_else_changed_is_set_right_with_calls_of_the_table() {
     let named = sdk.apigateway.update_api().api_id(&api).name("mine");
     named.send().await.unwrap();
     watched.deploy(&draft).await;
+}
+
+#[tokio::test]
+async fn every_call_of_a_look_is_in_the_table_and_no_other() {
+    const LEDGER: &str = "a-ledger";
+    let watched = Watched::start().await;
+    let draft = Draft::from(WHOLE);
+    let wanted = watched.lab.wanted(&draft);
+    let needs = of_looking(&wanted.stack, &watched.lab.place, &wanted.desired, LEDGER);
+    let of_ledger = watched.lab.place.table_arn(LEDGER);
+    let mut asked_for = BTreeSet::new();
+    // Once where there is nothing, once where everything is.
+    for _ in 0..2 {
+        watched.proxy.seen();
+        let looked = Box::pin(observe(&watched.cloud, &wanted.scope)).await;
+        looked.unwrap();
+        for request in watched.proxy.seen() {
+            asked_for.extend(asked(&request, &watched.lab.place));
+        }
+        if watched.lab.observe(&wanted).await.objects.is_empty() {
+            watched.deploy(&draft).await;
+        }
+    }
+    for call in &asked_for {
+        let known = needs.iter().any(|need| covers(need, call));
+        assert!(known, "not in the table: {call:?}");
+    }
+    let absent = watched.lab.place.role_arn("/", "");
+    for need in needs.iter().filter(|need| need.firm) {
+        let is_made = asked_for.iter().any(|call| covers(need, call));
+        // IAM leaves out the path of a role that is not there.
+        let is_absent = need.resource.starts_with(&absent) && !need.resource.contains("/msgai/");
+        assert!(
+            is_made || is_absent || need.resource == of_ledger,
+            "in the table and not called: {need:?}\n{asked_for:#?}"
+        );
+    }
 }
 
 /// What removes old releases is no part of a plan; whoever writes a policy wants to know of it all the same.

@@ -4,6 +4,8 @@
 //! `tests/needs.rs` holds the two together.
 
 mod kinds;
+mod looking;
+mod policy;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +20,9 @@ use crate::resource::permission::Permission;
 use crate::resource::role;
 use crate::resource::tags::{self, Tags};
 use crate::resource::{Desired, Difference, Resource, api, touches};
+
+pub use looking::of_looking;
+pub use policy::document;
 
 /// Stands for an id that nobody knows yet.
 pub const ANY: &str = "*";

@@ -27,7 +27,8 @@ pub struct Statement {
 }
 
 impl RolePolicy {
-    fn document(&self, facts: &Facts) -> Value {
+    /// As IAM takes it, with what is known of it.
+    pub fn document(&self, facts: &Facts) -> Value {
         let statements: Vec<Value> = self
             .statements
             .iter()

@@ -1,0 +1,108 @@
+//! What is called beside a plan's own calls: the look at what there is, the lock and the history, limits.
+
+use std::collections::BTreeSet;
+
+use super::{ANY, Need, Needs};
+use crate::names::{Facts, LIVE, Place, StackId};
+use crate::resource::{Desired, Resource};
+
+/// What looking at a stack calls, and keeping its lock and its history in this table.
+pub fn of_looking(
+    stack: &StackId,
+    place: &Place,
+    desired: &Desired,
+    ledger: &str,
+) -> BTreeSet<Need> {
+    let facts = Facts::new();
+    let mut needs = Needs::new(stack, place, &facts);
+    needs.search();
+    for resource in desired.resources.values() {
+        needs.look(resource);
+    }
+    for table in desired.referenced.keys() {
+        let arn = place.table_arn(table);
+        needs.add(&arn, &["dynamodb:DescribeTable"]);
+    }
+    needs.ledger(ledger);
+    needs.limits();
+    needs.all
+}
+
+impl Needs<'_> {
+    /// Where nobody knows yet what is there: these are asked of all objects or of none.
+    fn search(&mut self) {
+        self.add(ANY, &["tag:GetResources", "iam:ListRoles"]);
+        let groups = format!("{}:{ANY}", self.place.log_group_arn(""));
+        self.add(&groups, &["logs:DescribeLogGroups"]);
+        for path in ["/apis", &format!("/apis/{ANY}")] {
+            let arn = self.place.gateway_arn(path);
+            self.add(&arn, &["apigateway:GET"]);
+        }
+    }
+
+    fn look(&mut self, resource: &Resource) {
+        match resource {
+            Resource::Role(role) => {
+                let arn = self.role_arn(&role.name);
+                self.add(&arn, &["iam:GetRole", "iam:GetRolePolicy"]);
+                // IAM cannot know the path of a role that is not there yet.
+                let absent = self.place.role_arn("/", &role.name);
+                self.add(&absent, &["iam:GetRole"]);
+            }
+            Resource::LogGroup(group) => {
+                let (arn, _) = self.log_group(&group.name);
+                // Of this and of tables, where the tagging service does not know them yet.
+                self.maybe(&arn, &["logs:ListTagsForResource"]);
+            }
+            Resource::Table(table) => {
+                let arn = self.place.table_arn(&table.name);
+                let calls = [
+                    "dynamodb:DescribeTable",
+                    "dynamodb:DescribeTimeToLive",
+                    "dynamodb:DescribeContinuousBackups",
+                ];
+                self.add(&arn, &calls);
+                self.maybe(&arn, &["dynamodb:ListTagsOfResource"]);
+            }
+            Resource::Function(function) => {
+                let arn = self.place.function_arn(&function.name);
+                self.add(&arn, &["lambda:GetFunction"]);
+                // Where releases are looked through.
+                self.maybe(&arn, &["lambda:ListAliases"]);
+                let alias = format!("{arn}:{LIVE}");
+                self.add(&alias, &["lambda:GetFunction", "lambda:GetPolicy"]);
+            }
+            Resource::Stage(stage) if stage.logs.is_some() => {
+                let account = self.place.gateway_arn("/account");
+                self.add(&account, &["apigateway:GET"]);
+            }
+            _ => {}
+        }
+    }
+
+    /// The table of locks and histories is made by whoever is first.
+    fn ledger(&mut self, table: &str) {
+        let arn = self.place.table_arn(table);
+        let calls = [
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        ];
+        self.add(&arn, &calls);
+        let made = [
+            "dynamodb:CreateTable",
+            "dynamodb:DescribeTable",
+            "dynamodb:ListTagsOfResource",
+            "dynamodb:TagResource",
+            "dynamodb:UntagResource",
+        ];
+        self.maybe(&arn, &made);
+    }
+
+    /// Asked before the first write; who may not ask is told later, by AWS.
+    fn limits(&mut self) {
+        let calls = ["lambda:GetAccountSettings", "iam:GetAccountSummary"];
+        self.maybe(ANY, &calls);
+    }
+}
