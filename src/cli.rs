@@ -297,6 +297,15 @@ Examples:
   msgai connect wss://abc.execute-api.us-east-1.amazonaws.com/production
   echo '{\"action\":\"ping\"}' | msgai connect --local --user alice")]
     Connect(Connect),
+    /// Show what the functions wrote
+    #[command(after_help = "\
+Examples:
+  msgai logs --follow
+  msgai logs sendMessage --since 2h
+  msgai logs --connection L0SM9cOFvHcCIhw=          one connection, through every function
+  msgai logs --filter '{ $.outcome = \"storage\" }' --since 1d
+  msgai logs --json | jq -c 'select(.message.outcome != \"delivered\")'")]
+    Logs(Logs),
     /// Print the least IAM policy for who deploys, or of a function
     #[command(after_help = "\
 Examples:
@@ -468,6 +477,25 @@ pub struct Destroy {
     pub no_preflight: bool,
     #[command(flatten)]
     pub locking: Locking,
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// One function, by its name in the stack file; `api` is the access log
+    #[arg(value_name = "FUNCTION")]
+    pub function: Option<String>,
+    /// Go on with what comes
+    #[arg(long)]
+    pub follow: bool,
+    /// How far back, such as `10m` or `2h`
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
+    pub since: Duration,
+    /// Only lines that name this connection
+    #[arg(long, value_name = "ID")]
+    pub connection: Option<String>,
+    /// Only lines that match this filter pattern of CloudWatch Logs
+    #[arg(long, value_name = "PATTERN", conflicts_with = "connection")]
+    pub filter: Option<String>,
 }
 
 #[derive(Debug, Args)]

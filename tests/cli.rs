@@ -17,6 +17,8 @@ mod cloud;
 mod denied;
 #[path = "cli/lock.rs"]
 mod lock;
+#[path = "cli/logs.rs"]
+mod logs;
 #[path = "cli/policy.rs"]
 mod policy;
 #[path = "cli/preflight.rs"]

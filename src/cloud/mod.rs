@@ -6,6 +6,7 @@
 pub(crate) mod account;
 pub mod denial;
 pub mod fault;
+pub(crate) mod lines;
 mod make;
 pub mod pace;
 pub mod simulate;

@@ -9,6 +9,7 @@ pub mod dev;
 pub mod diff;
 pub mod history;
 pub mod init;
+pub mod logs;
 pub mod outputs;
 pub mod policy;
 pub mod rollback;
@@ -92,6 +93,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
         Command::History(args) => history::run(context, &args).await,
         Command::Unlock => unlock::run(context).await,
         Command::Outputs(args) => outputs::run(context, &args).await,
+        Command::Logs(args) => logs::run(context, &args).await,
         Command::Policy(args) => policy::run(context, &args).await,
         Command::Dev(args) => Box::pin(dev::run(context, &args)).await,
         Command::Connect(args) => connect::run(context, &args).await,
