@@ -36,6 +36,30 @@ pub fn to_attribute(value: &Value) -> AttributeValue {
     }
 }
 
+/// An attribute as a JSON value; sets are lists, and what JSON has no word for is `null`.
+pub fn from_attribute(attribute: &AttributeValue) -> Value {
+    let texts = |values: &[String]| values.iter().cloned().map(Value::String).collect();
+    match attribute {
+        AttributeValue::Bool(flag) => Value::Bool(*flag),
+        AttributeValue::S(text) => Value::String(text.clone()),
+        AttributeValue::N(number) => number_from(number),
+        AttributeValue::L(values) => values.iter().map(from_attribute).collect(),
+        AttributeValue::M(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), from_attribute(value)))
+                .collect(),
+        ),
+        AttributeValue::Ss(values) => texts(values),
+        AttributeValue::Ns(values) => values.iter().map(|number| number_from(number)).collect(),
+        _ => Value::Null,
+    }
+}
+
+fn number_from(text: &str) -> Value {
+    serde_json::from_str::<serde_json::Number>(text).map_or(Value::Null, Value::Number)
+}
+
 /// Refuses an item that the table would refuse whatever its key.
 pub fn check(item: &Map<String, Value>) -> Result<(), Refusal> {
     check_fields(item, 0)?;
@@ -133,6 +157,14 @@ mod tests {
                 AttributeValue::Null(true),
             ])
         );
+    }
+
+    #[test]
+    fn what_was_stored_reads_as_it_was_written() {
+        let value = json!({"a": ["x", 1, -2.5, true, null, {"b": u64::MAX}]});
+        assert_eq!(from_attribute(&to_attribute(&value)), value);
+        let set = AttributeValue::Ss(vec!["bob".into(), "eve".into()]);
+        assert_eq!(from_attribute(&set), json!(["bob", "eve"]));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The chat's tables and sockets on AWS, or on whatever `AWS_ENDPOINT_URL` names.
 //!
-//! In: credentials and region from the environment. Out: [`Connections`], [`Messages`] and [`Sockets`].
+//! In: credentials and region from the environment. Out: [`Connections`], [`crate::messages::Messages`] and [`Sockets`].
 //! Never: a decision about the chat; a request for credentials to another service.
+
+mod messages;
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -19,18 +21,16 @@ use aws_sdk_dynamodb as dynamodb;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use serde_json::{Map, Value};
 
-use crate::attribute::to_attribute;
 use crate::broadcast::{Posted, Sockets};
 use crate::connections::{Audience, Connection, Connections, Cursor, Page, Row};
 use crate::env::{ConnectionsTable, MessagesTable};
 use crate::fault::Fault;
-use crate::messages::{Found, Messages, MessagesKey, Put};
+
+pub use messages::AwsMessages;
 
 /// The clients: made once, kept over invocations.
 #[derive(Debug)]
@@ -226,42 +226,6 @@ where
         connection_id: connection_id?,
         ttl,
     })
-}
-
-/// The Messages table in `DynamoDB`.
-#[derive(Debug, Clone, Copy)]
-pub struct AwsMessages<'a> {
-    client: &'a dynamodb::Client,
-    table: &'a MessagesTable,
-}
-
-impl Messages for AwsMessages<'_> {
-    fn key(&self) -> &MessagesKey {
-        &self.table.key
-    }
-
-    async fn put_new(&self, item: &Map<String, Value>) -> Result<Put, Fault> {
-        let attributes = item
-            .iter()
-            .map(|(name, value)| (name.clone(), to_attribute(value)))
-            .collect();
-        let request = self.client.put_item().table_name(&self.table.name);
-        let request = request
-            .set_item(Some(attributes))
-            .condition_expression("attribute_not_exists(#key)")
-            .expression_attribute_names("#key", self.table.key.partition().name())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match request.send().await {
-            Ok(_) => Ok(Put::Stored),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    let text = |name: &str| refused.item()?.get(name)?.as_s().ok().cloned();
-                    Ok(Put::Exists(Found::read(text)))
-                }
-                _ => Err(fault("PutItem", &self.table.name, &error)),
-            },
-        }
-    }
 }
 
 /// The connections of one stage.

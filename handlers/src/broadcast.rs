@@ -49,6 +49,8 @@ pub struct Tally {
     pub failed: usize,
     /// Connections that are gone; their rows were pruned.
     pub gone: BTreeSet<String>,
+    /// Nobody knows who was missed: a lookup failed, or the time ran out before the last one.
+    pub is_partial: bool,
     /// The first failure, for the log.
     pub fault: Option<String>,
 }
@@ -103,19 +105,26 @@ pub(crate) async fn post_all<'a, C: Connections, S: Sockets>(
     frame: &[u8],
     until: Instant,
 ) -> Tally {
-    let posts = targets.map(|target| async move {
-        match target {
-            Ok(target) => post(connections, sockets, target, frame).await,
-            Err(fault) => Outcome::Unknown(fault),
-        }
-    });
+    let posts = targets
+        .map(Some)
+        .chain(stream::once(ready(None)))
+        .map(|target| async move {
+            match target {
+                Some(Ok(target)) => post(connections, sockets, target, frame).await,
+                Some(Err(fault)) => Outcome::Unknown(fault),
+                None => Outcome::AllFound,
+            }
+        });
     let mut outcomes = Box::pin(posts.buffer_unordered(POSTS_AT_ONCE));
     let mut tally = Tally::default();
+    let mut is_all_found = false;
     loop {
         match timeout_at(until, outcomes.next()).await {
+            Ok(Some(Outcome::AllFound)) => is_all_found = true,
             Ok(Some(outcome)) => tally.count(outcome),
             Ok(None) => return tally,
             Err(_) => {
+                tally.is_partial |= !is_all_found;
                 tally.blame(out_of_time());
                 return tally;
             }
@@ -135,6 +144,8 @@ enum Outcome {
     Gone(String, Option<Fault>),
     /// A lookup failed: nobody knows who was missed.
     Unknown(Fault),
+    /// Every target was found; posts to some may be under way.
+    AllFound,
 }
 
 impl Tally {
@@ -151,7 +162,11 @@ impl Tally {
                     self.blame(fault.to_string());
                 }
             }
-            Outcome::Unknown(fault) => self.blame(fault.to_string()),
+            Outcome::Unknown(fault) => {
+                self.is_partial = true;
+                self.blame(fault.to_string());
+            }
+            Outcome::AllFound => {}
         }
     }
 
@@ -296,6 +311,7 @@ mod tests {
         let call = Call::new(NOW, "fresh", Duration::from_secs(1));
         let tally = block_on(broadcast(&double, &double, &group(), b"{}", &call));
         assert_eq!(tally.delivered, 1);
+        assert!(!tally.is_partial, "everybody was found");
         assert!(tally.fault.unwrap().contains("time"));
     }
 
@@ -308,6 +324,7 @@ mod tests {
         let both = [Audience::User("alice".into()), Audience::User("bob".into())];
         let tally = block_on(broadcast(&double, &double, &both, b"{}", &call()));
         assert_eq!(tally.delivered, 1);
+        assert!(tally.is_partial);
         assert!(tally.fault.unwrap().contains("Query"));
         let (found, fault) = block_on(live(&double, &both, &call()));
         assert_eq!(found, BTreeSet::from(["b".to_owned()]));

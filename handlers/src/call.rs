@@ -36,6 +36,12 @@ impl Call {
         self.started + self.left * percent / 100
     }
 
+    /// When the call is over, whatever happens; in milliseconds since the Unix epoch.
+    pub fn ends_at(&self) -> u64 {
+        let left = u64::try_from(self.left.as_millis()).unwrap_or(u64::MAX);
+        self.now.saturating_add(left)
+    }
+
     /// Whole milliseconds since the start.
     pub fn millis(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
@@ -57,5 +63,7 @@ mod tests {
         assert_eq!(call.by(100) - call.by(0), GATEWAY_WAITS);
         let short = Call::new(0, "id", Duration::from_secs(10));
         assert_eq!(short.by(50) - short.by(0), Duration::from_secs(5));
+        let later = Call::new(1_000, "id", Duration::from_secs(10));
+        assert_eq!(later.ends_at(), 11_000);
     }
 }

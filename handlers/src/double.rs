@@ -15,7 +15,7 @@ use crate::broadcast::{Posted, Sockets};
 use crate::connections::{Audience, Connection, Connections, Cursor, LIFETIME_SECONDS, Page, Row};
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::messages::{Found, Messages, MessagesKey, Put};
+use crate::messages::{Change, Found, Messages, MessagesKey, Put};
 
 /// Milliseconds since the Unix epoch, in all tests.
 pub(crate) const NOW: u64 = 1_708_326_702_000;
@@ -75,6 +75,7 @@ struct State {
     posts_in_flight: usize,
     most_posts_in_flight: usize,
     failing_writes: bool,
+    failing_changes: bool,
     hanging_puts: bool,
     failing_queries: BTreeSet<String>,
     stuttering: bool,
@@ -154,6 +155,15 @@ impl Double {
 
     pub(crate) fn fail_writes(&self) {
         self.state().failing_writes = true;
+    }
+
+    pub(crate) fn fail_changes(&self, is_failing: bool) {
+        self.state().failing_changes = is_failing;
+    }
+
+    /// All lookups work again.
+    pub(crate) fn heal_queries(&self) {
+        self.state().failing_queries.clear();
     }
 
     /// Messages are put, and no answer ever comes.
@@ -307,12 +317,44 @@ impl Messages for Double {
             state.items.insert(key.clone(), item.clone());
         }
         if let Some(found) = state.items.get(&key) {
-            let text = |name: &str| found.get(name)?.as_str().map(str::to_owned);
-            return Ok(Put::Exists(Found::read(text)));
+            return Ok(Put::Exists(Found::new(found.clone())));
         }
         state.items.insert(key, item.clone());
         Ok(Put::Stored)
     }
+
+    async fn change(&self, key: &Map<String, Value>, change: &Change) -> Result<bool, Fault> {
+        let key = strict_key(&self.key, key)?;
+        let mut state = self.state();
+        if state.failing_changes {
+            return Err(unavailable("UpdateItem"));
+        }
+        Ok(state
+            .items
+            .get_mut(&key)
+            .is_some_and(|item| apply(item, change)))
+    }
+}
+
+/// A change as `DynamoDB` makes it: only if its condition holds.
+fn apply(item: &mut Map<String, Value>, change: &Change) -> bool {
+    let is_sent = item["status"] == "sent";
+    let claim = item.get("claimedUntil").and_then(Value::as_u64);
+    let (holds, new) = match change {
+        Change::Claim { seen, until } => (
+            is_sent && claim == Some(*seen),
+            json!({"claimedUntil": until}),
+        ),
+        Change::Release { claim: mine } => (claim == Some(*mine), json!({"claimedUntil": 0})),
+        Change::Delivered { recipients } => (
+            is_sent,
+            json!({"status": "delivered", "deliveredTo": recipients}),
+        ),
+    };
+    if holds {
+        item.extend(new.as_object().unwrap().clone());
+    }
+    holds
 }
 
 fn strict_key(key: &MessagesKey, item: &Map<String, Value>) -> Result<String, Fault> {

@@ -103,10 +103,16 @@ struct World {
     double: Double,
     /// Who came, in order.
     people: Vec<Person>,
-    /// Who stored which message id.
-    owners: BTreeMap<String, &'static str>,
+    /// What is stored under which message id.
+    stored: BTreeMap<String, Stored>,
     outcomes: BTreeSet<&'static str>,
     steps: usize,
+}
+
+struct Stored {
+    user: &'static str,
+    to: Address,
+    is_delivered: bool,
 }
 
 struct Person {
@@ -125,7 +131,7 @@ impl World {
         Self {
             double: Double::new(),
             people: Vec::new(),
-            owners: BTreeMap::new(),
+            stored: BTreeMap::new(),
             outcomes: BTreeSet::new(),
             steps: 0,
         }
@@ -203,7 +209,8 @@ impl World {
     /// The code of the error that should come, or nothing.
     fn expected_error(&self, from: usize, message: &Message) -> Option<&'static str> {
         let sender = &self.people[from];
-        let owner = message.id.and_then(|id| self.owners.get(IDS[id]));
+        let is_foreign = |to: &Address| matches!(to, Address::Group(group) if sender.group != Some(GROUPS[*group]));
+        let stored = message.id.and_then(|id| self.stored.get(IDS[id]));
         if matches!(message.to, Address::Nobody) {
             Some("invalid")
         } else if !sender.is_known {
@@ -211,20 +218,22 @@ impl World {
         } else if message
             .claims
             .is_some_and(|user| USERS[user] != sender.user)
-            || matches!(message.to, Address::Group(group) if sender.group != Some(GROUPS[group]))
+            || is_foreign(&message.to)
         {
             Some("forbidden")
-        } else if owner.is_some_and(|owner| *owner != sender.user) {
+        } else if stored.is_some_and(|stored| stored.user != sender.user) {
             Some("conflict")
+        } else if stored.is_some_and(|stored| is_foreign(&stored.to)) {
+            Some("forbidden")
         } else {
             None
         }
     }
 
     /// Who should get the message.
-    fn expected(&self, from: usize, message: &Message) -> BTreeSet<String> {
+    fn expected(&self, from: usize, to: &Address) -> BTreeSet<String> {
         let sender = &self.people[from];
-        let is_meant = |person: &&Person| match &message.to {
+        let is_meant = |person: &&Person| match to {
             Address::User(user) => person.user == USERS[*user],
             Address::Users(users) => {
                 person.user != sender.user && users.iter().any(|user| USERS[*user] == person.user)
@@ -238,11 +247,12 @@ impl World {
 
     fn send(&mut self, from: usize, message: &Message) -> Result<(), TestCaseError> {
         let error = self.expected_error(from, message);
-        let is_repeated = message
-            .id
-            .is_some_and(|id| self.owners.contains_key(IDS[id]));
+        let stored = message.id.and_then(|id| self.stored.get(IDS[id]));
+        let is_delivered = stored.is_some_and(|stored| stored.is_delivered);
+        // What was stored first counts.
+        let to = stored.map_or(&message.to, |stored| &stored.to).clone();
         let expected = match error {
-            None if !is_repeated => self.expected(from, message),
+            None if !is_delivered => self.expected(from, &to),
             _ => BTreeSet::new(),
         };
         let record = self.handle(from, message);
@@ -252,7 +262,7 @@ impl World {
         let person = &self.people[from];
         let outcome = match error {
             Some(code) => code,
-            None if is_repeated => "duplicate",
+            None if is_delivered => "duplicate",
             None if expected.is_empty() => "sent",
             None => "delivered",
         };
@@ -263,9 +273,14 @@ impl World {
         }
         if error.is_none() {
             let id = record.message_id.expect("a stored message has an id");
-            self.owners.insert(id, person.user);
+            let stored = Stored {
+                user: person.user,
+                to,
+                is_delivered: is_delivered || !expected.is_empty(),
+            };
+            self.stored.insert(id, stored);
         }
-        prop_assert_eq!(self.double.items().len(), self.owners.len());
+        prop_assert_eq!(self.double.items().len(), self.stored.len());
         self.notice_pruned();
         Ok(())
     }

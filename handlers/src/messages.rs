@@ -5,6 +5,7 @@
 
 mod incoming;
 mod key;
+mod stored;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -19,12 +20,16 @@ use crate::reply::{Code, Refusal, frame};
 
 pub use incoming::{Incoming, To, client_id, fields};
 pub use key::{KeyAttribute, MessagesKey};
+pub use stored::{Change, Found, Progress, Put, Standing};
 
 /// The most that one POST to a connection may carry.
 pub const FRAME_BYTES: usize = 128 * 1024;
 
 /// Which event stored the item: tells a retry by the SDK from a retry by the client.
 const STORED_BY: &str = "storedBy";
+
+/// Until when one call alone may deliver the message, in milliseconds since the Unix epoch.
+const CLAIMED_UNTIL: &str = "claimedUntil";
 
 /// A message that may be sent, in its sender's name.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +77,7 @@ impl Message {
         data.insert("message".into(), content.into());
         let timestamp = timestamp.unwrap_or_else(|| key.timestamp(call.now));
         data.insert("timestamp".into(), timestamp);
+        data.insert("order".into(), call.fresh_id.clone().into());
         let message = Self {
             to,
             id,
@@ -84,7 +90,7 @@ impl Message {
     }
 
     fn check(&self, key: &MessagesKey) -> Result<(), Refusal> {
-        let item = self.item("");
+        let item = self.item("", u64::MAX);
         key.check(&item)?;
         attribute::check(&item)?;
         let size = self.frame().len();
@@ -102,6 +108,10 @@ impl Message {
 
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    pub fn to(&self) -> &To {
+        &self.to
     }
 
     pub fn conversation_id(&self) -> Option<&str> {
@@ -132,11 +142,17 @@ impl Message {
         frame("message", &self.with_status("delivered"))
     }
 
-    /// What the table gets. `request_id` is the event's.
-    pub fn item(&self, request_id: &str) -> Map<String, Value> {
+    /// What the table gets. `request_id` is the event's, and its call has the message for itself until `claimed_until`.
+    pub fn item(&self, request_id: &str, claimed_until: u64) -> Map<String, Value> {
         let mut item = self.with_status("sent");
         item.insert(STORED_BY.into(), request_id.into());
+        item.insert(CLAIMED_UNTIL.into(), claimed_until.into());
         item
+    }
+
+    /// The key of its item.
+    pub fn key(&self, key: &MessagesKey) -> Map<String, Value> {
+        key.of(|name| self.data.get(name).or_else(|| self.carried.get(name)))
     }
 
     fn with_status(&self, status: &str) -> Map<String, Value> {
@@ -145,21 +161,9 @@ impl Message {
         data.extend(self.carried.clone());
         data
     }
-
-    /// What a refused put means, given the item that stands in its place.
-    pub fn against(&self, found: &Found, request_id: &str) -> Standing {
-        let is_same = |name: &str| found.get(name) == self.data[name].as_str();
-        if found.get(STORED_BY) == Some(request_id) && is_same("messageId") {
-            Standing::Ours
-        } else if is_same("messageId") && is_same("senderId") {
-            Standing::Again
-        } else {
-            Standing::Another
-        }
-    }
 }
 
-/// A sender speaks for nobody else, and to a group only from within.
+/// A sender speaks for nobody else.
 fn permit(incoming: &Incoming, sender: &Connection) -> Result<(), Refusal> {
     if incoming
         .sender_id
@@ -169,52 +173,21 @@ fn permit(incoming: &Incoming, sender: &Connection) -> Result<(), Refusal> {
         let message = "`senderId` is not the user of this connection; leave it out";
         return Err(Refusal::new(Code::Forbidden, message));
     }
-    match &incoming.to {
-        To::Group(id) if sender.group_id.as_ref() != Some(id) => {
-            let message = "this connection is not in the group `groupId`; connect with it first";
-            Err(Refusal::new(Code::Forbidden, message))
+    incoming.to.permit(sender)
+}
+
+impl To {
+    /// To a group only from within.
+    pub fn permit(&self, sender: &Connection) -> Result<(), Refusal> {
+        match self {
+            Self::Group(id) if sender.group_id.as_ref() != Some(id) => {
+                let message =
+                    "this connection is not in the group `groupId`; connect with it first";
+                Err(Refusal::new(Code::Forbidden, message))
+            }
+            _ => Ok(()),
         }
-        _ => Ok(()),
     }
-}
-
-/// What became of a conditional put.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Put {
-    Stored,
-    /// An item has the same key already.
-    Exists(Found),
-}
-
-/// The text attributes of an item that was found in the way; empty if the service did not return it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found(Vec<(String, String)>);
-
-impl Found {
-    /// Keeps what [`Message::against`] compares; `text` looks an attribute up.
-    pub fn read(text: impl Fn(&str) -> Option<String>) -> Self {
-        let names = ["messageId", "senderId", STORED_BY];
-        let pairs = names
-            .into_iter()
-            .filter_map(|name| Some((name.to_owned(), text(name)?)));
-        Self(pairs.collect())
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.as_str())
-    }
-}
-
-/// How a message stands to an item with the same key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// This event stored it, and the answer was lost.
-    Ours,
-    /// The client sends the same message again.
-    Again,
-    /// A different message.
-    Another,
 }
 
 /// The Messages table.
@@ -224,6 +197,13 @@ pub trait Messages: Sync {
     /// Stores an item unless one with the same key is there.
     fn put_new(&self, item: &Map<String, Value>)
     -> impl Future<Output = Result<Put, Fault>> + Send;
+
+    /// Changes the item with this key, if the change's condition holds; whether it did.
+    fn change(
+        &self,
+        key: &Map<String, Value>,
+        change: &Change,
+    ) -> impl Future<Output = Result<bool, Fault>> + Send;
 }
 
 #[cfg(test)]

@@ -87,6 +87,8 @@ pub enum Code {
     TooLarge,
     /// A table did not answer as it should; the same message may be sent again.
     Storage,
+    /// The message is stored and could not be delivered; the same message may be sent again.
+    Delivery,
 }
 
 impl Code {
@@ -99,6 +101,7 @@ impl Code {
             Self::Conflict => "conflict",
             Self::TooLarge => "tooLarge",
             Self::Storage => "storage",
+            Self::Delivery => "delivery",
         }
     }
 }
@@ -132,13 +135,18 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The `messageStatus` frame: stored, and delivered to that many connections.
-pub fn status_frame(message_id: &str, conversation_id: Option<&str>, recipients: usize) -> Vec<u8> {
+/// The `messageStatus` frame: how far a message has come, and how many connections took it.
+pub fn status_frame(
+    message_id: &str,
+    conversation_id: Option<&str>,
+    status: &str,
+    recipients: u64,
+) -> Vec<u8> {
     let mut data = json!({"messageId": message_id});
     if let Some(id) = conversation_id {
         data["conversationId"] = id.into();
     }
-    data["status"] = status(recipients).into();
+    data["status"] = status.into();
     data["recipients"] = recipients.into();
     frame("messageStatus", &data)
 }
@@ -181,11 +189,11 @@ mod tests {
     fn frames_are_as_the_clients_read_them() {
         let text = |frame: Vec<u8>| String::from_utf8(frame).unwrap();
         assert_eq!(
-            text(status_frame("m1", Some("c1"), 2)),
+            text(status_frame("m1", Some("c1"), "delivered", 2)),
             r#"{"type":"messageStatus","data":{"messageId":"m1","conversationId":"c1","status":"delivered","recipients":2}}"#
         );
         assert_eq!(
-            text(status_frame("m1", None, 0)),
+            text(status_frame("m1", None, "sent", 0)),
             r#"{"type":"messageStatus","data":{"messageId":"m1","status":"sent","recipients":0}}"#
         );
         let refusal = Refusal::new(Code::Forbidden, "no");

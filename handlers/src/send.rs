@@ -1,7 +1,7 @@
 //! A message route: store first, then deliver, then report.
 //!
 //! In: a MESSAGE event. Out: frames to recipients, one `messageStatus` or `error` frame to the sender, and 200.
-//! Never: a second delivery of a message that the client sends again; a body in the response.
+//! Never: a second delivery of a message that somebody has, or that another call is delivering; a body in the response.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -9,13 +9,13 @@ use std::future::Future;
 use futures_util::{future, stream};
 use tokio::time::timeout_at;
 
-use crate::broadcast::{self, Posted, Sockets, Tally, Target};
+use crate::broadcast::{self, Posted, Sockets, Target};
 use crate::call::Call;
 use crate::connections::{Audience, Connection, Connections};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::log::{Handled, Record};
-use crate::messages::{self, Incoming, Message, Messages, Put, Standing};
+use crate::messages::{self, Change, Incoming, Message, Messages, Progress, Put, Standing};
 use crate::reply::{Code, Refusal, Response, status, status_frame};
 
 /// Percent of the call's time after which the tables have answered too late to deliver anything.
@@ -32,10 +32,16 @@ pub struct Chat<'a, C, M, S> {
     pub sockets: &'a S,
 }
 
-/// A message that is in the table, and whether this event put it there.
-struct Accepted {
-    message: Message,
-    is_new: bool,
+/// A message that is in the table.
+enum Accepted {
+    /// This call has it for itself, and delivers it.
+    Ours(Message),
+    /// An earlier call has come that far with it.
+    Earlier {
+        message: Message,
+        status: String,
+        recipients: u64,
+    },
 }
 
 impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
@@ -43,7 +49,17 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
     pub async fn handle(&self, event: &Event, call: &Call) -> Handled {
         let mut record = Record::of(event);
         match in_time(call, self.accept(event, call, &mut record)).await {
-            Ok(accepted) => self.finish(&accepted, call, &mut record).await,
+            Ok(Accepted::Ours(message)) => self.finish(&message, call, &mut record).await,
+            Ok(Accepted::Earlier {
+                message,
+                status,
+                recipients,
+            }) => {
+                record.outcome = "duplicate";
+                let frame =
+                    status_frame(message.id(), message.conversation_id(), &status, recipients);
+                self.report(&frame, call, &mut record).await;
+            }
             Err(refusal) => self.refuse(&refusal, call, &mut record).await,
         }
         record.duration_ms = call.millis();
@@ -69,9 +85,8 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
         let sender = self.sender(call, record).await?;
         let message = Message::new(incoming, &sender, self.messages.key(), call)?;
         self.check_indexes(&message)?;
-        let is_new = self.store(&message, record).await?;
         record.message_id = Some(message.id().to_owned());
-        Ok(Accepted { message, is_new })
+        self.store(message, &sender, call, record).await
     }
 
     async fn sender(&self, call: &Call, record: &mut Record) -> Result<Connection, Refusal> {
@@ -107,76 +122,115 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
         }
     }
 
-    /// Whether the message is new; the same one again is fine, another with its key is not.
-    async fn store(&self, message: &Message, record: &mut Record) -> Result<bool, Refusal> {
+    /// Puts the message into the table; the same one again is fine, another with its key is not.
+    async fn store(
+        &self,
+        message: Message,
+        sender: &Connection,
+        call: &Call,
+        record: &mut Record,
+    ) -> Result<Accepted, Refusal> {
         let request_id = record.request_id.clone();
-        match self.messages.put_new(&message.item(&request_id)).await {
-            Ok(Put::Stored) => Ok(true),
-            Ok(Put::Exists(found)) => match message.against(&found, &request_id) {
-                Standing::Ours => Ok(true),
-                Standing::Again => Ok(false),
-                Standing::Another => Err(Refusal::new(
-                    Code::Conflict,
-                    "another message is stored under this key; send it with a new `messageId`",
-                )),
-            },
-            Err(fault) => {
-                record.blame(Some(fault.to_string()));
-                Err(match fault {
-                    Fault::Invalid(_) => Refusal::invalid(
-                        "the Messages table refuses the message; \
-                         look for an index key that is empty or of another type",
-                    ),
-                    Fault::Unavailable(_) => storage(),
-                })
+        let item = message.item(&request_id, call.ends_at());
+        let found = match self.messages.put_new(&item).await {
+            Ok(Put::Stored) => return Ok(Accepted::Ours(message)),
+            Ok(Put::Exists(found)) => found,
+            Err(fault) => return Err(refused(fault, record)),
+        };
+        match message.against(&found, &request_id, call.now) {
+            Standing::Ours => Ok(Accepted::Ours(message)),
+            Standing::Another => Err(Refusal::new(
+                Code::Conflict,
+                "another message is stored under this key; send it with a new `messageId`",
+            )),
+            Standing::Again(progress) => {
+                let stored = Message::stored(found).unwrap_or(message);
+                stored.to().permit(sender)?;
+                self.again(stored, progress, call, record).await
             }
         }
     }
 
-    /// Delivers and reports. Who else listens as the sender is looked up meanwhile.
-    async fn finish(&self, accepted: &Accepted, call: &Call, record: &mut Record) {
-        let Accepted { message, is_new } = accepted;
-        let user = record.user_id.clone().unwrap_or_default();
-        let sender = Audience::User(user);
-        let ((tally, recipients), (own, fault)) = future::join(
-            self.deliver(message, *is_new, call),
-            self.own_connections(&sender, call),
-        )
-        .await;
-        record.outcome = if *is_new {
-            status(recipients)
-        } else {
-            "duplicate"
+    /// The same message once more: taken over if the call that had it is over, and nobody has it.
+    async fn again(
+        &self,
+        message: Message,
+        progress: Progress,
+        call: &Call,
+        record: &mut Record,
+    ) -> Result<Accepted, Refusal> {
+        let (status, recipients) = match progress {
+            Progress::Done { status, recipients } => (status, recipients),
+            Progress::Claimed => ("sent".to_owned(), 0),
+            Progress::Lapsed { claim: seen } => {
+                let until = call.ends_at();
+                let claim = Change::Claim { seen, until };
+                let key = message.key(self.messages.key());
+                match self.messages.change(&key, &claim).await {
+                    Ok(true) => return Ok(Accepted::Ours(message)),
+                    Ok(false) => ("sent".to_owned(), 0),
+                    Err(fault) => return Err(refused(fault, record)),
+                }
+            }
         };
-        record.recipients = Some(recipients);
-        record.failed = tally.failed;
-        record.blame(tally.fault);
-        record.blame(fault);
-        let frame = status_frame(message.id(), message.conversation_id(), recipients);
-        let others = own.difference(&tally.gone);
-        let pruned = self
-            .report(&sender, others, &tally.gone, &frame, call, record)
-            .await;
-        record.pruned = tally.gone.len() + pruned;
+        Ok(Accepted::Earlier {
+            message,
+            status,
+            recipients,
+        })
     }
 
-    /// Posts a new message. One that was stored before is not posted again: its recipients are only counted.
-    async fn deliver(&self, message: &Message, is_new: bool, call: &Call) -> (Tally, usize) {
+    /// Delivers and reports. Who else listens as the sender is looked up meanwhile.
+    async fn finish(&self, message: &Message, call: &Call, record: &mut Record) {
         let audiences = message.audiences();
-        if is_new {
-            let frame = message.frame();
-            let tally =
-                broadcast::broadcast(self.connections, self.sockets, &audiences, &frame, call)
-                    .await;
-            let delivered = tally.delivered;
-            return (tally, delivered);
-        }
-        let (found, fault) = broadcast::live(self.connections, &audiences, call).await;
-        let tally = Tally {
-            fault,
-            ..Tally::default()
+        let frame = message.frame();
+        let delivery =
+            broadcast::broadcast(self.connections, self.sockets, &audiences, &frame, call);
+        let sender = Audience::User(record.user_id.clone().unwrap_or_default());
+        let (tally, own) = future::join(delivery, self.own_connections(&sender, call)).await;
+        record.recipients = Some(tally.delivered);
+        record.failed = tally.failed;
+        record.pruned = tally.gone.len();
+        record.blame(tally.fault.clone());
+        let is_undelivered = tally.is_partial || (tally.delivered == 0 && tally.failed > 0);
+        let key = message.key(self.messages.key());
+        let recipients = u64::try_from(tally.delivered).unwrap_or(u64::MAX);
+        let change = if is_undelivered || recipients == 0 {
+            let claim = call.ends_at();
+            Change::Release { claim }
+        } else {
+            Change::Delivered { recipients }
         };
-        (tally, found.len())
+        let settled = timeout_at(call.by(REPORT_BY), self.messages.change(&key, &change));
+        let told = async {
+            if is_undelivered {
+                self.refuse(&undelivered(), call, record).await;
+                return;
+            }
+            record.outcome = status(tally.delivered);
+            let frame = status_frame(
+                message.id(),
+                message.conversation_id(),
+                record.outcome,
+                recipients,
+            );
+            self.tell(&sender, own, &tally.gone, &frame, call, record)
+                .await;
+        };
+        let (settled, ()) = future::join(settled, told).await;
+        record.blame(match settled {
+            Ok(Ok(_)) => None,
+            Ok(Err(fault)) => Some(fault.to_string()),
+            Err(_) => Some("what became of the message was not stored in time".to_owned()),
+        });
+    }
+
+    /// Tells every connection of the sender what became of its message.
+    async fn report(&self, frame: &[u8], call: &Call, record: &mut Record) {
+        let sender = Audience::User(record.user_id.clone().unwrap_or_default());
+        let own = self.own_connections(&sender, call).await;
+        self.tell(&sender, own, &BTreeSet::new(), frame, call, record)
+            .await;
     }
 
     async fn own_connections(
@@ -191,17 +245,18 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
     }
 
     /// The sending connection first, then the sender's others; not one that is known to be gone.
-    async fn report(
+    async fn tell(
         &self,
         sender: &Audience,
-        others: impl Iterator<Item = &String>,
+        (own, fault): (BTreeSet<String>, Option<String>),
         gone: &BTreeSet<String>,
         frame: &[u8],
         call: &Call,
         record: &mut Record,
-    ) -> usize {
+    ) {
+        record.blame(fault);
         let here = &record.connection_id;
-        let mut ids: Vec<&String> = others.filter(|id| *id != here).collect();
+        let mut ids: Vec<&String> = own.difference(gone).filter(|id| *id != here).collect();
         if !gone.contains(here) {
             ids.insert(0, here);
         }
@@ -223,7 +278,7 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
         )
         .await;
         record.blame(tally.fault);
-        tally.gone.len()
+        record.pruned += tally.gone.len();
     }
 
     async fn refuse(&self, refusal: &Refusal, call: &Call, record: &mut Record) {
@@ -237,6 +292,24 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
             Err(_) => record.blame(Some("the error frame was not taken in time".to_owned())),
         }
     }
+}
+
+/// What a table's fault means to the client.
+fn refused(fault: Fault, record: &mut Record) -> Refusal {
+    record.blame(Some(fault.to_string()));
+    match fault {
+        Fault::Invalid(_) => Refusal::invalid(
+            "the Messages table refuses the message; \
+             look for an index key that is empty or of another type",
+        ),
+        Fault::Unavailable(_) => storage(),
+    }
+}
+
+fn undelivered() -> Refusal {
+    let message =
+        "the message is stored and was not delivered; send it again with the same `messageId`";
+    Refusal::new(Code::Delivery, message)
 }
 
 fn storage() -> Refusal {

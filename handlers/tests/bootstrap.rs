@@ -135,6 +135,14 @@ fn send_stores_delivers_prunes_and_reports() {
             "data": {"messageId": "m1", "status": "delivered", "recipients": 2}})
     );
 
+    let settled = &function.called("UpdateItem")[0].body;
+    assert_eq!(settled["Key"], json!({"messageId": {"S": "m1"}}));
+    assert_eq!(settled["ConditionExpression"], "#status = :sent");
+    assert_eq!(
+        settled["ExpressionAttributeValues"],
+        json!({":sent": {"S": "sent"}, ":delivered": {"S": "delivered"}, ":recipients": {"N": "2"}})
+    );
+
     // Again, by another event.
     let mut again = event("sendMessage", &more);
     again["requestContext"]["requestId"] = "r2".into();

@@ -62,7 +62,7 @@ pub(crate) fn reach(function: &FunctionDef) -> Reach {
                 "connections",
                 &[Deed::Get, Deed::QueryIndexes, Deed::Delete],
             );
-            add("messages", &[Deed::Put]);
+            add("messages", &[Deed::Put, Deed::Update]);
         }
         None => {}
     }

@@ -140,7 +140,7 @@ async fn nobody_is_found_by_an_index_that_no_statement_names() {
     statements.push(json!({ "Effect": "Allow", "Action": "dynamodb:Query", "Resource": table }));
     access.put(&statements).await;
     alice.sends("m1", json!({ "recipientId": "bob" })).await;
-    assert_eq!(alice.hears(STATUS).await["status"], "sent");
+    assert_eq!(alice.hears(ERROR).await["code"], "delivery");
     let (_, action, statement) = denied(&mut happenings).await;
     assert_eq!(action, "dynamodb:Query");
     assert_eq!(statement["Resource"], format!("{table}/index/userId-index"));

@@ -9,7 +9,15 @@ use crate::reply::{Code, Refusal};
 const MOST_RECIPIENTS: usize = 1000;
 
 /// What recipients and table read about a message is ours to say; a client's fields of these names are dropped.
-const RESERVED: [&str; 3] = ["action", "status", "storedBy"];
+const RESERVED: [&str; 7] = [
+    "action",
+    "claimedUntil",
+    "deliveredTo",
+    "order",
+    "readBy",
+    "status",
+    "storedBy",
+];
 
 /// One message, read.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +42,19 @@ pub enum To {
 }
 
 impl To {
+    /// Whom a stored message is for.
+    pub(super) fn of(stored: &Map<String, Value>) -> Option<Self> {
+        let text = |name: &str| stored.get(name)?.as_str().map(str::to_owned);
+        if let Some(id) = text("groupId") {
+            return Some(Self::Group(id));
+        }
+        if let Some(Value::Array(ids)) = stored.get("recipientIds") {
+            let ids = ids.iter().filter_map(Value::as_str);
+            return Some(Self::Users(ids.map(str::to_owned).collect()));
+        }
+        text("recipientId").map(Self::User)
+    }
+
     /// The field that says so on the way out.
     pub fn field(&self) -> (&'static str, Value) {
         match self {
@@ -86,17 +107,7 @@ impl Incoming {
         let sender_id = id(&mut fields, "senderId")?;
         let sender_name = take(&mut fields, "senderName");
         let timestamp = take(&mut fields, "timestamp");
-        if sender_name.as_ref().is_some_and(|name| !name.is_string()) {
-            return Err(Refusal::invalid("`senderName` is not a string"));
-        }
-        if timestamp
-            .as_ref()
-            .is_some_and(|time| !time.is_string() && !time.is_number())
-        {
-            return Err(Refusal::invalid(
-                "`timestamp` is neither a string nor a number",
-            ));
-        }
+        check_known(&sender_name, &timestamp, &fields)?;
         for name in RESERVED {
             fields.shift_remove(name);
         }
@@ -110,6 +121,58 @@ impl Incoming {
             timestamp,
             carried: fields,
         })
+    }
+}
+
+/// The fields that clients show or compute with, and that nobody else looks at.
+fn check_known(
+    sender_name: &Option<Value>,
+    timestamp: &Option<Value>,
+    carried: &Map<String, Value>,
+) -> Result<(), Refusal> {
+    line("senderName", sender_name.as_ref())?;
+    match timestamp {
+        Some(Value::Number(_)) => {}
+        Some(Value::String(_)) | None => line("timestamp", timestamp.as_ref())?,
+        Some(_) => {
+            return Err(Refusal::invalid(
+                "`timestamp` is neither a string nor a number",
+            ));
+        }
+    }
+    let given = |name: &str| carried.get(name).filter(|value| !value.is_null());
+    line("replyToMessageId", given("replyToMessageId"))?;
+    line("replyToSenderName", given("replyToSenderName"))?;
+    if let Some(content) = given("replyToContent") {
+        text("replyToContent", content)?;
+    }
+    match given("isGroupChat") {
+        None | Some(Value::Bool(_)) => Ok(()),
+        Some(_) => Err(Refusal::invalid("`isGroupChat` is neither true nor false")),
+    }
+}
+
+/// A string without any control character, if it is there.
+fn line(name: &str, value: Option<&Value>) -> Result<(), Refusal> {
+    match value {
+        None => Ok(()),
+        Some(Value::String(line)) if line.chars().any(char::is_control) => Err(Refusal::invalid(
+            format!("`{name}` contains a control character"),
+        )),
+        Some(Value::String(_)) => Ok(()),
+        Some(_) => Err(Refusal::invalid(format!("`{name}` is not a string"))),
+    }
+}
+
+/// A string whose only control characters are those of written text.
+fn text(name: &str, value: &Value) -> Result<(), Refusal> {
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    match value {
+        Value::String(text) if text.chars().any(is_odd) => Err(Refusal::invalid(format!(
+            "`{name}` contains a control character other than a tab or a line break"
+        ))),
+        Value::String(_) => Ok(()),
+        _ => Err(Refusal::invalid(format!("`{name}` is not a string"))),
     }
 }
 
@@ -133,14 +196,18 @@ fn id(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Ref
 fn content(fields: &mut Map<String, Value>) -> Result<String, Refusal> {
     let content = take(fields, "content");
     let message = take(fields, "message");
+    for (name, value) in [("content", &content), ("message", &message)] {
+        if let Some(value) = value {
+            text(name, value)?;
+        }
+    }
     match (content, message) {
         (Some(Value::String(content)), Some(Value::String(message))) if content != message => Err(
             Refusal::invalid("`content` and `message` are the same field and differ; send one"),
         ),
         (Some(Value::String(text)), None | Some(Value::String(_)))
         | (None, Some(Value::String(text))) => Ok(text),
-        (None, None) => Err(Refusal::invalid("the message has no `content`")),
-        _ => Err(Refusal::invalid("`content` is not a string")),
+        _ => Err(Refusal::invalid("the message has no `content`")),
     }
 }
 

@@ -54,6 +54,15 @@ impl MessagesKey {
         self.sort.as_ref()
     }
 
+    /// The key's attributes out of an item; `attribute` looks one up.
+    pub fn of<'a>(&self, attribute: impl Fn(&str) -> Option<&'a Value>) -> Map<String, Value> {
+        let names = [Some(&self.partition), self.sort.as_ref()];
+        let names = names.into_iter().flatten().map(|key| &key.name);
+        names
+            .filter_map(|name| Some((name.clone(), attribute(name)?.clone())))
+            .collect()
+    }
+
     /// Refuses an item whose key is missing or cannot be one.
     pub fn check(&self, item: &Map<String, Value>) -> Result<(), Refusal> {
         self.partition.check(item, PARTITION_KEY_BYTES)?;

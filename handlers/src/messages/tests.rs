@@ -95,10 +95,53 @@ fn wrong_messages_are_refused_and_the_field_is_named() {
             json!({"content": "x", "recipientId": "b", "timestamp": true}),
             "`timestamp`",
         ),
+        (
+            json!({"content": "x", "recipientId": "b", "timestamp": "a\u{1b}"}),
+            "`timestamp`",
+        ),
+        (
+            json!({"content": "x\u{0}", "recipientId": "b"}),
+            "`content`",
+        ),
+        (
+            json!({"message": "x\u{7f}", "recipientId": "b"}),
+            "`message`",
+        ),
+        (
+            json!({"content": "x", "recipientId": "b", "senderName": "A\nB"}),
+            "`senderName`",
+        ),
+        (
+            json!({"content": "x", "recipientId": "b", "replyToMessageId": 7}),
+            "`replyToMessageId`",
+        ),
+        (
+            json!({"content": "x", "recipientId": "b", "replyToMessageId": "\n"}),
+            "`replyToMessageId`",
+        ),
+        (
+            json!({"content": "x", "recipientId": "b", "replyToContent": []}),
+            "`replyToContent`",
+        ),
+        (
+            json!({"content": "x", "recipientId": "b", "replyToSenderName": "\u{8}"}),
+            "`replyToSenderName`",
+        ),
+        (
+            json!({"content": "x", "recipientId": "b", "isGroupChat": "true"}),
+            "`isGroupChat`",
+        ),
     ] {
         let refusal = read(&value).expect_err(&value.to_string());
         assert!(refusal.message.contains(word), "{value}: {refusal}");
     }
+}
+
+#[test]
+fn written_text_has_tabs_and_line_breaks() {
+    let text = "one\r\n\ttwo";
+    let value = json!({"content": text, "recipientId": "b", "replyToContent": text});
+    assert_eq!(read(&value).unwrap().content, text);
 }
 
 #[test]
@@ -135,15 +178,20 @@ fn a_client_cannot_write_what_is_ours() {
     let message = message(
         &json!({
             "action": "x", "recipientId": "b", "content": "hi", "status": "read",
-            "storedBy": "r0", "senderId": "alice"
+            "storedBy": "r0", "senderId": "alice", "claimedUntil": 0, "deliveredTo": 9, "order": "0",
+            "readBy": ["bob"]
         }),
         "messageId",
     )
     .unwrap();
-    let item = message.item("r1");
+    let item = message.item("r1", 5);
     assert_eq!(item["status"], "sent");
     assert_eq!(item["storedBy"], "r1");
-    assert!(!item.contains_key("action"));
+    assert_eq!(item["claimedUntil"], 5);
+    assert_eq!(item["order"], "01FRESH");
+    for name in ["action", "deliveredTo", "readBy"] {
+        assert!(!item.contains_key(name), "{name}");
+    }
     let frame: Value = serde_json::from_slice(&message.frame()).unwrap();
     assert_eq!(frame["data"].get("storedBy"), None);
 }
@@ -157,15 +205,15 @@ fn a_timestamp_stays_as_it_came() {
     ] {
         let value = json!({"recipientId": "b", "content": "x", "timestamp": time});
         assert_eq!(
-            message(&value, "messageId").unwrap().item("")["timestamp"],
+            message(&value, "messageId").unwrap().item("", 0)["timestamp"],
             time
         );
     }
     let value = json!({"recipientId": "b", "content": "x"});
     let iso = message(&value, "messageId,timestamp").unwrap();
-    assert_eq!(iso.item("")["timestamp"], "2024-02-19T07:11:42.000Z");
+    assert_eq!(iso.item("", 0)["timestamp"], "2024-02-19T07:11:42.000Z");
     let number = message(&value, "messageId,timestamp:N").unwrap();
-    assert_eq!(number.item("")["timestamp"], 1_708_326_702_000_u64);
+    assert_eq!(number.item("", 0)["timestamp"], 1_708_326_702_000_u64);
 }
 
 #[test]
@@ -219,18 +267,47 @@ fn an_item_in_the_way_is_ours_the_clients_or_anothers() {
         "messageId",
     )
     .unwrap();
-    let standing = |pairs: &[(&str, &str)]| {
-        let text = |name: &str| {
-            let found = pairs.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| (*value).to_owned())
-        };
-        message.against(&Found::read(text), "r1")
+    let standing = |more: Value| {
+        let mut item = message.item("r0", 50);
+        item.extend(more.as_object().unwrap().clone());
+        message.against(&Found::new(item), "r1", 50)
     };
-    let (id, sender) = (("messageId", "m1"), ("senderId", "alice"));
-    assert_eq!(standing(&[id, sender, ("storedBy", "r1")]), Standing::Ours);
-    assert_eq!(standing(&[id, sender, ("storedBy", "r0")]), Standing::Again);
-    assert_eq!(standing(&[id, sender]), Standing::Again);
-    assert_eq!(standing(&[id, ("senderId", "bob")]), Standing::Another);
-    assert_eq!(standing(&[("messageId", "m2"), sender]), Standing::Another);
-    assert_eq!(standing(&[]), Standing::Another);
+    assert_eq!(standing(json!({"storedBy": "r1"})), Standing::Ours);
+    assert_eq!(
+        standing(json!({})),
+        Standing::Again(Progress::Lapsed { claim: 50 })
+    );
+    assert_eq!(
+        standing(json!({"claimedUntil": 51})),
+        Standing::Again(Progress::Claimed)
+    );
+    let read = json!({"status": "read", "deliveredTo": 2, "claimedUntil": 51});
+    let done = |status: &str, recipients| {
+        let status = status.to_owned();
+        Standing::Again(Progress::Done { status, recipients })
+    };
+    assert_eq!(standing(read), done("read", 2));
+    // What something else stored, or stored before there were claims, is not delivered again.
+    assert_eq!(standing(json!({"claimedUntil": null})), done("sent", 0));
+    assert_eq!(standing(json!({"senderId": "bob"})), Standing::Another);
+    assert_eq!(standing(json!({"messageId": "m2"})), Standing::Another);
+    let nothing = Found::default();
+    assert_eq!(message.against(&nothing, "r1", 50), Standing::Another);
+}
+
+#[test]
+fn a_stored_message_is_the_message_again() {
+    for value in [
+        json!({"recipientId": "b", "content": "x", "messageId": "m1", "mood": [1]}),
+        json!({"recipientIds": ["b", "c"], "isGroupChat": true, "content": "x"}),
+        json!({"groupId": "ward-3", "message": "x", "conversationId": "c1", "senderName": "A"}),
+    ] {
+        let message = message(&value, "messageId").unwrap();
+        let mut item = message.item("r0", 50);
+        item.insert("readBy".into(), json!(["b"]));
+        let stored = Message::stored(Found::new(item)).unwrap();
+        assert_eq!(stored.frame(), message.frame());
+        assert_eq!(stored.audiences(), message.audiences());
+        assert_eq!(stored.item("r0", 50), message.item("r0", 50));
+    }
 }
