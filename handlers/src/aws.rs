@@ -3,63 +3,101 @@
 //! In: credentials and region from the environment. Out: [`Connections`], [`crate::messages::Messages`] and [`Sockets`].
 //! Never: a decision about the chat; a request for credentials to another service.
 
+mod invoke;
 mod messages;
+mod path;
+mod signed;
+mod sockets;
 
-use std::collections::BTreeMap;
+pub use invoke::EVENT_BYTES;
+pub use messages::AwsMessages;
+pub use sockets::AwsSockets;
+
 use std::error::Error as _;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_apigatewaymanagement as management;
-use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
-use aws_sdk_apigatewaymanagement::primitives::Blob;
 use aws_sdk_dynamodb as dynamodb;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, IdentityCache, Region, StalledStreamProtectionConfig,
+};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-use crate::broadcast::{Posted, Sockets};
 use crate::connections::{Audience, Connection, Connections, Cursor, Page, Row};
-use crate::env::{ConnectionsTable, MessagesTable};
+use crate::env::{Account, ConnectionsTable, MessagesTable};
 use crate::fault::Fault;
+use crate::http::sign::Signer;
+use crate::http::{Bounds, Http};
+use signed::Signed;
 
-pub use messages::AwsMessages;
+/// A function that cannot open its first connection in this time says so at its first call.
+const WARM_WITHIN: Duration = Duration::from_millis(500);
 
 /// The clients: made once, kept over invocations.
 #[derive(Debug)]
 pub struct Aws {
-    config: SdkConfig,
+    http: Http,
     dynamodb: dynamodb::Client,
-    management: Mutex<BTreeMap<String, management::Client>>,
+    /// Where `DynamoDB` is, without a path.
+    tables: String,
+    lambda: String,
+    signed: Signed,
 }
 
 impl Aws {
-    /// Prepares the clients; the first call connects.
-    pub async fn load(region: String) -> Self {
-        let http = Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
-        // Lambda's credentials are in the environment; a chain that looks further only costs time.
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(region))
-            .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-            .http_client(http)
+    /// Prepares the clients; the first call connects, or [`Aws::warm`].
+    pub fn new(account: Account, clock: fn() -> SystemTime) -> Self {
+        let http = Http::new(account.roots.clone());
+        let mut config = dynamodb::config::Builder::new()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(account.region.clone()))
+            // They are the environment's for as long as it lives: nothing to refresh or to remember.
+            .credentials_provider(account.credentials.clone())
+            .identity_cache(IdentityCache::no_cache())
+            .http_client(http.clone())
             .retry_config(retries())
             .timeout_config(timeouts())
-            .load()
-            .await;
+            // Answers arrive whole or not at all, within the attempt's time.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        config.set_endpoint_url(account.dynamodb.clone());
+        let tables = account.dynamodb_url();
+        let lambda = account.lambda_url();
+        let signer = Signer::new(account.credentials, account.region, clock);
         Self {
-            dynamodb: dynamodb::Client::new(&config),
-            management: Mutex::default(),
-            config,
+            dynamodb: dynamodb::Client::from_conf(config.build()),
+            signed: Signed::new(http.clone(), signer),
+            tables,
+            lambda,
+            http,
         }
+    }
+
+    /// Opens the connection that the first event would wait for, as long as init may take.
+    ///
+    /// Only where that costs something, which is TLS; and only tried: the first call meets the same fault and tells it.
+    pub async fn warm(&self) {
+        if self.tables.starts_with("https:") {
+            let bounds = Bounds {
+                bytes: 1024,
+                time: WARM_WITHIN,
+            };
+            // DynamoDB answers `GET /` with a word about its health, and keeps the connection.
+            let _healthy = self.http.get(&self.tables, bounds).await.is_ok();
+        }
+    }
+
+    /// The client beneath, for what is not signed.
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// Requests that had to be sent again since this was asked last; the SDK counts its own.
+    pub fn take_retried(&self) -> usize {
+        self.signed.take_retried()
     }
 
     pub fn connections<'a>(&'a self, table: &'a ConnectionsTable) -> AwsConnections<'a> {
@@ -76,19 +114,9 @@ impl Aws {
         }
     }
 
-    /// The client of one endpoint; a function mostly sees one, a shared one a few.
+    /// The connections behind one endpoint; they share the pool.
     pub fn sockets(&self, endpoint: &str) -> AwsSockets {
-        let mut clients = self
-            .management
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let client = clients.entry(endpoint.to_owned()).or_insert_with(|| {
-            let config = management::config::Builder::from(&self.config).endpoint_url(endpoint);
-            management::Client::from_conf(config.build())
-        });
-        AwsSockets {
-            client: client.clone(),
-        }
+        AwsSockets::new(self.signed.clone(), endpoint)
     }
 }
 
@@ -102,7 +130,6 @@ fn retries() -> RetryConfig {
 
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(2))
         .operation_timeout(Duration::from_secs(4))
         .build()
@@ -226,26 +253,6 @@ where
         connection_id: connection_id?,
         ttl,
     })
-}
-
-/// The connections of one stage.
-#[derive(Debug, Clone)]
-pub struct AwsSockets {
-    client: management::Client,
-}
-
-impl Sockets for AwsSockets {
-    async fn post(&self, connection_id: &str, frame: &[u8]) -> Result<Posted, Fault> {
-        let request = self.client.post_to_connection();
-        let request = request.connection_id(connection_id).data(Blob::new(frame));
-        match request.send().await {
-            Ok(_) => Ok(Posted::Taken),
-            Err(error) => match error.as_service_error() {
-                Some(PostToConnectionError::GoneException(_)) => Ok(Posted::Gone),
-                _ => Err(fault("PostToConnection", connection_id, &error)),
-            },
-        }
-    }
 }
 
 /// An SDK error in one line. Its own text is "service error"; what matters is inside.

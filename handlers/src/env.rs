@@ -4,6 +4,9 @@
 //! Never: the process environment itself; `runtime` has it.
 
 use std::fmt;
+use std::path::PathBuf;
+
+use aws_credential_types::Credentials;
 
 use crate::event::RequestContext;
 use crate::messages::MessagesKey;
@@ -133,6 +136,61 @@ impl Endpoint {
     }
 }
 
+/// Who the function is to AWS, and where AWS is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub region: String,
+    pub credentials: Credentials,
+    /// `DynamoDB`, if it is not where AWS has it.
+    pub dynamodb: Option<String>,
+    /// Lambda, if it is not where AWS has it.
+    pub lambda: Option<String>,
+    /// A file of root certificates that takes the place of the built-in ones.
+    pub roots: Option<PathBuf>,
+}
+
+impl Account {
+    /// Reads what Lambda sets, and the SDKs' own variables for other endpoints.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let value = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let needed = |name| value(name).ok_or(SettingsError::Missing(name));
+        let base = |name: &str| value(name).map(|url| url.trim_end_matches('/').to_owned());
+        let service = |name: &str| base(name).or_else(|| base("AWS_ENDPOINT_URL"));
+        Ok(Self {
+            region: needed("AWS_REGION")?,
+            credentials: Credentials::new(
+                needed("AWS_ACCESS_KEY_ID")?,
+                needed("AWS_SECRET_ACCESS_KEY")?,
+                value("AWS_SESSION_TOKEN"),
+                None,
+                "environment",
+            ),
+            dynamodb: service("AWS_ENDPOINT_URL_DYNAMODB"),
+            lambda: service("AWS_ENDPOINT_URL_LAMBDA"),
+            roots: value("SSL_CERT_FILE").map(PathBuf::from),
+        })
+    }
+
+    pub fn dynamodb_url(&self) -> String {
+        let given = self.dynamodb.clone();
+        given.unwrap_or_else(|| self.host("dynamodb"))
+    }
+
+    pub fn lambda_url(&self) -> String {
+        self.lambda.clone().unwrap_or_else(|| self.host("lambda"))
+    }
+
+    fn host(&self, service: &str) -> String {
+        let region = &self.region;
+        let domain = if region.starts_with("cn-") {
+            "amazonaws.com.cn"
+        } else {
+            "amazonaws.com"
+        };
+        format!("https://{service}.{region}.{domain}")
+    }
+}
+
 /// What is wrong with the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingsError {
@@ -237,6 +295,47 @@ mod tests {
         for wrong in ["a,b,c", ",", "a,", "data:B", ":N"] {
             assert_eq!(key(Some(wrong)), Err(SettingsError::BadKey(wrong.into())));
         }
+    }
+
+    #[test]
+    fn an_account_is_lambdas_own_variables() {
+        let read = |more: &[(&str, &str)]| {
+            let mut all = vec![
+                ("AWS_REGION", "eu-west-1"),
+                ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+                ("AWS_SECRET_ACCESS_KEY", "hush"),
+            ];
+            all.extend(more);
+            Account::read(|name| {
+                let found = all.iter().rev().find(|(key, _)| *key == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let plain = read(&[]).unwrap();
+        assert_eq!(
+            plain.dynamodb_url(),
+            "https://dynamodb.eu-west-1.amazonaws.com"
+        );
+        assert_eq!(plain.roots, None);
+        assert!(!format!("{plain:?}").contains("hush"));
+        let china = read(&[("AWS_REGION", "cn-north-1")]).unwrap();
+        assert_eq!(
+            china.lambda_url(),
+            "https://lambda.cn-north-1.amazonaws.com.cn"
+        );
+        let local = read(&[
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:1/"),
+            ("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:2"),
+            ("SSL_CERT_FILE", "/a.pem"),
+        ])
+        .unwrap();
+        assert_eq!(local.dynamodb_url(), "http://127.0.0.1:1");
+        assert_eq!(local.lambda_url(), "http://127.0.0.1:2");
+        assert_eq!(local.roots, Some("/a.pem".into()));
+        assert_eq!(
+            read(&[("AWS_SECRET_ACCESS_KEY", "")]),
+            Err(SettingsError::Missing("AWS_SECRET_ACCESS_KEY"))
+        );
     }
 
     #[test]

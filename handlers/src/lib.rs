@@ -41,6 +41,7 @@ pub mod disconnect;
 pub mod env;
 pub mod event;
 pub mod fault;
+pub mod http;
 pub mod log;
 pub mod messages;
 pub mod reply;

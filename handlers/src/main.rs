@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use handlers::aws::Aws;
 use handlers::call::Call;
-use handlers::env::{Handler, Settings, SettingsError};
+use handlers::env::{Account, Handler, Settings, SettingsError};
 use handlers::event::Event;
 use handlers::log::Handled;
 use handlers::reply::Response;
-use handlers::runtime::{self, variable};
+use handlers::runtime::{self, now, variable};
 use handlers::send::Chat;
 use handlers::{connect, disconnect};
 
@@ -39,10 +39,11 @@ impl Function {
     async fn load(handler: Handler) -> Result<Self, SettingsError> {
         let settings = Settings::read(variable)?;
         settings.suffice(handler)?;
-        let region = variable("AWS_REGION").ok_or(SettingsError::Missing("AWS_REGION"))?;
+        let aws = Aws::new(Account::read(variable)?, now);
+        aws.warm().await;
         Ok(Self {
             handler,
-            aws: Aws::load(region).await,
+            aws,
             settings,
         })
     }

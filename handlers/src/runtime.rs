@@ -6,7 +6,7 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde::Serialize;
@@ -24,6 +24,15 @@ use crate::env::SettingsError;
 )]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// The time, for signatures.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "signatures need the time, and it is read here alone"
+)]
+pub fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 /// Asks for events and answers them until Lambda ends the process.
