@@ -25,7 +25,8 @@ use aws_sdk_dynamodb::config::{
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use crate::connections::{Audience, Connection, Connections, Cursor, Page, Row};
 use crate::env::{Account, ConnectionsTable, MessagesTable};
@@ -176,6 +177,25 @@ impl Connections for AwsConnections<'_> {
         }
     }
 
+    async fn touch(&self, connection_id: &str, now: u64) -> Result<Option<Connection>, Fault> {
+        let request = self.client.update_item().table_name(&self.table.name);
+        let request = request
+            .key("connectionId", text(connection_id))
+            .update_expression("SET seenAt = :now")
+            .condition_expression("attribute_exists(connectionId)")
+            .expression_attribute_values(":now", AttributeValue::N(now.to_string()))
+            .return_values(ReturnValue::AllNew);
+        match request.send().await {
+            Ok(output) => Ok(output
+                .attributes
+                .and_then(|row| Connection::from_item(|name| row.get(name)))),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+                _ => Err(fault("UpdateItem", &self.table.name, &error)),
+            },
+        }
+    }
+
     async fn delete(&self, connection_id: &str) -> Result<(), Fault> {
         let request = self.client.delete_item().table_name(&self.table.name);
         let request = request.key("connectionId", text(connection_id));
@@ -223,7 +243,11 @@ impl Connections for AwsConnections<'_> {
             .set_exclusive_start_key(after.map(|key| key.into_iter().collect()));
         match request.send().await {
             Ok(output) => Ok(Page {
-                rows: output.items().iter().filter_map(row).collect(),
+                rows: output
+                    .items()
+                    .iter()
+                    .filter_map(|item| Row::from_item(|name| item.get(name)))
+                    .collect(),
                 next: output.last_evaluated_key.map(Cursor::from_iter),
             }),
             Err(error) => Err(fault(
@@ -233,26 +257,6 @@ impl Connections for AwsConnections<'_> {
             )),
         }
     }
-}
-
-/// An index that repeats only the keys has no `ttl`.
-fn row<'a, M>(item: &'a M) -> Option<Row>
-where
-    &'a M: IntoIterator<Item = (&'a String, &'a AttributeValue)>,
-{
-    let mut connection_id = None;
-    let mut ttl = None;
-    for (name, value) in item {
-        match name.as_str() {
-            "connectionId" => connection_id = value.as_s().ok().cloned(),
-            "ttl" => ttl = value.as_n().ok().and_then(|ttl| ttl.parse().ok()),
-            _ => {}
-        }
-    }
-    Some(Row {
-        connection_id: connection_id?,
-        ttl,
-    })
 }
 
 /// An SDK error in one line. Its own text is "service error"; what matters is inside.

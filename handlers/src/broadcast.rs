@@ -10,7 +10,7 @@ use futures_util::stream::{self, Stream, StreamExt};
 use tokio::time::{Instant, timeout_at};
 
 use crate::call::Call;
-use crate::connections::{Audience, Connections, Page, Row};
+use crate::connections::{Audience, Connection, Connections, Page, Row};
 use crate::fault::Fault;
 
 /// Posts in flight at once; beyond this the gain is small and the throttle near.
@@ -71,6 +71,34 @@ pub async fn broadcast<C: Connections, S: Sockets>(
     call: &Call,
 ) -> Tally {
     let targets = targets(connections, audiences, call.now_seconds());
+    post_all(connections, sockets, targets, frame, call.by(DELIVER_BY)).await
+}
+
+/// Posts a frame to every live connection of the audiences that is not the sender's.
+///
+/// Where an index does not repeat `userId`, of the sender's connections only the sending one is known.
+pub async fn others<C: Connections, S: Sockets>(
+    connections: &C,
+    sockets: &S,
+    audiences: &[Audience],
+    sender: &Connection,
+    frame: &[u8],
+    call: &Call,
+) -> Tally {
+    let rows = rows(connections, audiences, call.now_seconds()).filter(|found| {
+        let is_own = |row: &Row| {
+            row.connection_id == sender.connection_id
+                || row.user_id.as_ref() == Some(&sender.user_id)
+        };
+        let own_user =
+            |audience: &Audience| matches!(audience, Audience::User(id) if *id == sender.user_id);
+        ready(
+            !found
+                .as_ref()
+                .is_ok_and(|(row, audience)| is_own(row) || own_user(audience)),
+        )
+    });
+    let targets = once_each(rows);
     post_all(connections, sockets, targets, frame, call.by(DELIVER_BY)).await
 }
 
@@ -195,33 +223,54 @@ async fn post<C: Connections, S: Sockets>(
     }
 }
 
-/// Live connections, each once, although pages of a lagging index may repeat one.
+/// Live connections, each once.
 fn targets<'a, C: Connections>(
     connections: &'a C,
     audiences: &'a [Audience],
     now_seconds: u64,
 ) -> impl Stream<Item = Result<Target<'a>, Fault>> {
+    once_each(rows(connections, audiences, now_seconds))
+}
+
+/// Pages of a lagging index may repeat a connection, and audiences may overlap.
+fn once_each<'a>(
+    rows: impl Stream<Item = Result<(Row, &'a Audience), Fault>>,
+) -> impl Stream<Item = Result<Target<'a>, Fault>> {
     let mut seen = BTreeSet::new();
+    rows.filter_map(move |found| {
+        ready(match found {
+            Ok((row, audience)) => {
+                let is_new = seen.insert(row.connection_id.clone());
+                is_new.then_some(Ok(Target {
+                    connection_id: row.connection_id,
+                    audience,
+                }))
+            }
+            Err(fault) => Some(Err(fault)),
+        })
+    })
+}
+
+/// Every live row of the audiences, as the indexes have them.
+pub(crate) fn rows<'a, C: Connections>(
+    connections: &'a C,
+    audiences: &'a [Audience],
+    now_seconds: u64,
+) -> impl Stream<Item = Result<(Row, &'a Audience), Fault>> {
     stream::iter(audiences)
-        .map(move |audience| Box::pin(rows(connections, audience)))
+        .map(move |audience| Box::pin(rows_of(connections, audience)))
         .flatten_unordered(QUERIES_AT_ONCE)
-        .filter_map(move |found| {
-            ready(match found {
-                Ok((row, audience)) => {
-                    let is_wanted =
-                        row.is_live(now_seconds) && seen.insert(row.connection_id.clone());
-                    is_wanted.then_some(Ok(Target {
-                        connection_id: row.connection_id,
-                        audience,
-                    }))
-                }
-                Err(fault) => Some(Err(fault)),
-            })
+        .filter(move |found| {
+            ready(
+                found
+                    .as_ref()
+                    .map_or(true, |(row, _)| row.is_live(now_seconds)),
+            )
         })
 }
 
 /// Every row of one audience; the first failure ends it.
-fn rows<'a, C: Connections>(
+fn rows_of<'a, C: Connections>(
     connections: &'a C,
     audience: &'a Audience,
 ) -> impl Stream<Item = Result<(Row, &'a Audience), Fault>> {

@@ -110,14 +110,31 @@ impl Audience {
     }
 }
 
-/// What an index surely repeats of a row, and when it expires if the index repeats that too.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What an index surely repeats of a row, and what else if it repeats that too.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Row {
     pub connection_id: String,
+    /// When it expires.
     pub ttl: Option<u64>,
+    /// Whose connection it is.
+    pub user_id: Option<String>,
+    /// When it was last heard of, by [`Connections::touch`] or by connecting, in milliseconds since the Unix epoch.
+    pub seen_at: Option<u64>,
 }
 
 impl Row {
+    /// Reads what an index has of a row; `attribute` looks one up. `None` if it is no row of ours.
+    pub fn from_item<'a>(attribute: impl Fn(&str) -> Option<&'a AttributeValue>) -> Option<Self> {
+        let text = |name: &str| attribute(name)?.as_s().ok().cloned();
+        let number = |name: &str| attribute(name)?.as_n().ok()?.parse().ok();
+        Some(Self {
+            connection_id: text("connectionId")?,
+            ttl: number("ttl"),
+            user_id: text("userId"),
+            seen_at: number("seenAt").max(number("connectedAt")),
+        })
+    }
+
     pub fn is_live(&self, now_seconds: u64) -> bool {
         self.ttl.is_none_or(|ttl| ttl > now_seconds)
     }
@@ -141,6 +158,15 @@ pub trait Connections: Sync {
     fn get(
         &self,
         connection_id: &str,
+    ) -> impl Future<Output = Result<Option<Connection>, Fault>> + Send;
+
+    /// Notes in the row that its connection was heard of at `now`; gives the row as it is then.
+    ///
+    /// A row that is gone stays gone.
+    fn touch(
+        &self,
+        connection_id: &str,
+        now: u64,
     ) -> impl Future<Output = Result<Option<Connection>, Fault>> + Send;
 
     /// Deletes the row; a row that is not there is success.
@@ -194,9 +220,31 @@ mod tests {
         assert!(!row().is_live(86_401));
         let unknown = Row {
             connection_id: "c".into(),
-            ttl: None,
+            ..Row::default()
         };
         assert!(unknown.is_live(u64::MAX));
+    }
+
+    #[test]
+    fn an_index_has_what_it_repeats() {
+        let mut item = row().to_item();
+        let read = |item: &BTreeMap<String, AttributeValue>| Row::from_item(|name| item.get(name));
+        let whole = Row {
+            connection_id: "c=".into(),
+            ttl: Some(86_401),
+            user_id: Some("alice".into()),
+            seen_at: Some(1_000),
+        };
+        assert_eq!(read(&item), Some(whole));
+        for (seen, last) in [("2000", 2000), ("900", 1000)] {
+            item.insert("seenAt".into(), AttributeValue::N(seen.into()));
+            assert_eq!(read(&item).unwrap().seen_at, Some(last));
+        }
+        item.retain(|name, _| name == "connectionId");
+        assert_eq!(read(&item).unwrap().user_id, None);
+        assert_eq!(read(&item).unwrap().seen_at, None);
+        item.clear();
+        assert_eq!(read(&item), None);
     }
 
     #[test]

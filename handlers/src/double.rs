@@ -63,6 +63,7 @@ pub(crate) struct Double {
     state: Mutex<State>,
     key: MessagesKey,
     indexes: BTreeSet<&'static str>,
+    keys_only: bool,
 }
 
 #[derive(Debug, Default)]
@@ -100,11 +101,18 @@ impl Double {
             state: Mutex::default(),
             key: MessagesKey::parse(key).unwrap(),
             indexes: BTreeSet::from(["userId", "groupId"]),
+            keys_only: false,
         }
     }
 
     pub(crate) fn without_index(mut self, attribute: &str) -> Self {
         assert!(self.indexes.remove(attribute));
+        self
+    }
+
+    /// The indexes repeat nothing but keys.
+    pub(crate) fn with_keys_only(mut self) -> Self {
+        self.keys_only = true;
         self
     }
 
@@ -241,6 +249,19 @@ impl Connections for Double {
         Ok(row.and_then(|row| Connection::from_item(|name| row.get(name))))
     }
 
+    async fn touch(&self, connection_id: &str, now: u64) -> Result<Option<Connection>, Fault> {
+        {
+            let mut state = self.state();
+            if state.failing_writes {
+                return Err(unavailable("UpdateItem"));
+            }
+            if let Some(row) = state.rows.get_mut(connection_id) {
+                row.insert("seenAt".into(), AttributeValue::N(now.to_string()));
+            }
+        }
+        self.get(connection_id).await
+    }
+
     async fn delete(&self, connection_id: &str) -> Result<(), Fault> {
         let mut state = self.state();
         if state.failing_writes {
@@ -280,9 +301,11 @@ impl Connections for Double {
             row.get(audience.attribute()) == Some(&value)
                 && after.as_ref().is_none_or(|after| *id > after)
         });
-        let rows = found.iter().take(PAGE).map(|(id, row)| Row {
-            connection_id: (*id).clone(),
-            ttl: row["ttl"].as_n().ok().and_then(|ttl| ttl.parse().ok()),
+        let rows = found.iter().take(PAGE).map(|(_, row)| {
+            let repeats = |name: &&str| {
+                !self.keys_only || ["connectionId", audience.attribute()].contains(name)
+            };
+            Row::from_item(|name| row.get(*Some(&name).filter(|name| repeats(name))?)).unwrap()
         });
         let rows: Vec<_> = rows.collect();
         let next = rows.last().filter(|_| found.len() > PAGE).map(|row| {

@@ -10,6 +10,10 @@ use aws_credential_types::Credentials;
 
 use crate::event::RequestContext;
 use crate::messages::MessagesKey;
+use crate::presence::WITHIN_SECONDS;
+
+/// Longer than any row lives.
+const MOST_SECONDS: u64 = 7 * 24 * 60 * 60;
 
 /// A handler that this package ships, by the name in `_HANDLER`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +21,11 @@ pub enum Handler {
     Connect,
     Disconnect,
     Send,
+    Typing,
+    Presence,
+    Default,
+    /// All message routes in one function.
+    Chat,
 }
 
 /// Every handler and its name: a new one is a line here, one in the enum, one in [`Settings::suffice`] if it needs
@@ -25,6 +34,17 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("connect", Handler::Connect),
     ("disconnect", Handler::Disconnect),
     ("send", Handler::Send),
+    ("typing", Handler::Typing),
+    ("presence", Handler::Presence),
+    ("default", Handler::Default),
+    ("chat", Handler::Chat),
+];
+
+/// The routes that `chat` serves; what comes by another is answered as `default` does.
+const CHAT: &[(&str, Handler)] = &[
+    ("sendMessage", Handler::Send),
+    ("typing", Handler::Typing),
+    ("presence", Handler::Presence),
 ];
 
 impl Handler {
@@ -33,14 +53,34 @@ impl Handler {
         let handler = found.map(|(_, handler)| *handler);
         handler.ok_or_else(|| SettingsError::UnknownHandler(name.to_owned()))
     }
+
+    /// Who serves an event of this route: everybody whatever comes, but `chat` goes by the route.
+    pub fn on(self, route_key: &str) -> Self {
+        if self != Self::Chat {
+            return self;
+        }
+        let found = CHAT.iter().find(|(route, _)| *route == route_key);
+        found.map_or(Self::Default, |(_, handler)| *handler)
+    }
 }
 
 /// Everything that the environment says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    pub connections: ConnectionsTable,
+    connections: Option<ConnectionsTable>,
     messages: Option<MessagesTable>,
     pub endpoint: Endpoint,
+    pub routes: Routes,
+    /// How long a connection that was heard of counts as here.
+    pub presence_seconds: u64,
+}
+
+/// What messages the stack has routes for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routes {
+    pub names: Vec<String>,
+    /// The field that selects among them, perhaps inside another: `action`, `meta.kind`.
+    pub field: String,
 }
 
 /// The Connections table; its partition key is `connectionId`.
@@ -82,24 +122,40 @@ impl Settings {
             }),
             None => None,
         };
-        let connections = ConnectionsTable {
-            name: value("CONNECTIONS_TABLE").ok_or(SettingsError::Missing("CONNECTIONS_TABLE"))?,
+        let connections = value("CONNECTIONS_TABLE").map(|name| ConnectionsTable {
+            name,
             by_user_id: value("CONNECTIONS_INDEX_BY_USER_ID"),
             by_group_id: value("CONNECTIONS_INDEX_BY_GROUP_ID"),
-        };
+        });
         Ok(Self {
             connections,
             messages,
             endpoint: Endpoint::read(value),
+            routes: Routes::read(value),
+            presence_seconds: match value("PRESENCE_SECONDS") {
+                Some(text) => seconds(&text)?,
+                None => WITHIN_SECONDS,
+            },
         })
     }
 
     /// Whether a handler can work with this.
     pub fn suffice(&self, handler: Handler) -> Result<(), SettingsError> {
         match handler {
-            Handler::Connect | Handler::Disconnect => Ok(()),
-            Handler::Send => self.messages().map(|_| ()),
+            Handler::Default => Ok(()),
+            Handler::Connect | Handler::Disconnect | Handler::Typing | Handler::Presence => {
+                self.connections().map(|_| ())
+            }
+            Handler::Send | Handler::Chat => {
+                self.connections().and_then(|_| self.messages().map(|_| ()))
+            }
         }
+    }
+
+    /// The Connections table, which all need but those that answer alone.
+    pub fn connections(&self) -> Result<&ConnectionsTable, SettingsError> {
+        let connections = self.connections.as_ref();
+        connections.ok_or(SettingsError::Missing("CONNECTIONS_TABLE"))
     }
 
     /// The Messages table, which only some handlers need.
@@ -107,6 +163,26 @@ impl Settings {
         let messages = self.messages.as_ref();
         messages.ok_or(SettingsError::Missing("MESSAGES_TABLE"))
     }
+}
+
+impl Routes {
+    fn read(value: impl Fn(&str) -> Option<String>) -> Self {
+        let names = value("ROUTES").unwrap_or_default();
+        let names = names.split(',').map(str::trim).filter(|n| !n.is_empty());
+        let select = value("ROUTES_SELECT");
+        let field = select
+            .as_deref()
+            .and_then(|select| select.strip_prefix("$request.body."));
+        Self {
+            names: names.map(str::to_owned).collect(),
+            field: field.unwrap_or("action").to_owned(),
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<u64, SettingsError> {
+    let parsed = text.parse().ok().filter(|n| (1..=MOST_SECONDS).contains(n));
+    parsed.ok_or_else(|| SettingsError::BadSeconds(text.to_owned()))
 }
 
 fn messages_key(text: Option<&str>) -> Result<MessagesKey, SettingsError> {
@@ -197,6 +273,7 @@ pub enum SettingsError {
     UnknownHandler(String),
     Missing(&'static str),
     BadKey(String),
+    BadSeconds(String),
 }
 
 impl SettingsError {
@@ -204,7 +281,9 @@ impl SettingsError {
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::UnknownHandler(_) => "Runtime.UnknownHandler",
-            Self::Missing(_) | Self::BadKey(_) => "Runtime.InvalidEnvironment",
+            Self::Missing(_) | Self::BadKey(_) | Self::BadSeconds(_) => {
+                "Runtime.InvalidEnvironment"
+            }
         }
     }
 }
@@ -224,6 +303,10 @@ impl fmt::Display for SettingsError {
             Self::Missing(name) => write!(
                 f,
                 "the environment variable {name} is not set; set it in the function's configuration"
+            ),
+            Self::BadSeconds(text) => write!(
+                f,
+                "PRESENCE_SECONDS is `{text}`; write a whole number from 1 to {MOST_SECONDS}"
             ),
             Self::BadKey(text) => write!(
                 f,
@@ -262,6 +345,9 @@ mod tests {
         assert_eq!(Handler::named("connect"), Ok(Handler::Connect));
         assert_eq!(Handler::named("disconnect"), Ok(Handler::Disconnect));
         assert_eq!(Handler::named("send"), Ok(Handler::Send));
+        for (name, handler) in HANDLERS {
+            assert_eq!(Handler::named(name), Ok(*handler));
+        }
         let error = Handler::named("index.handler").unwrap_err();
         assert_eq!(error.error_type(), "Runtime.UnknownHandler");
         assert!(error.to_string().contains("`index.handler`"), "{error}");
@@ -269,16 +355,51 @@ mod tests {
 
     #[test]
     fn the_connections_table_is_needed_and_the_rest_has_defaults() {
-        assert_eq!(
-            read(&[("CONNECTIONS_TABLE", "")]),
-            Err(SettingsError::Missing("CONNECTIONS_TABLE"))
-        );
-        let settings = read(&[("CONNECTIONS_TABLE", "C")]).unwrap();
-        assert_eq!(settings.connections.by_user_id, None);
-        assert_eq!(
-            settings.messages(),
-            Err(SettingsError::Missing("MESSAGES_TABLE"))
-        );
+        let nothing = read(&[("CONNECTIONS_TABLE", "")]).unwrap();
+        let connections = SettingsError::Missing("CONNECTIONS_TABLE");
+        let messages = SettingsError::Missing("MESSAGES_TABLE");
+        assert_eq!(nothing.suffice(Handler::Default), Ok(()));
+        let one = read(&[("CONNECTIONS_TABLE", "C")]).unwrap();
+        assert_eq!(one.connections().unwrap().by_user_id, None);
+        for (_, handler) in HANDLERS.iter().filter(|(_, h)| *h != Handler::Default) {
+            assert_eq!(nothing.suffice(*handler), Err(connections.clone()));
+            let is_content = one.suffice(*handler);
+            assert!(is_content.is_ok() || is_content == Err(messages.clone()));
+        }
+        assert_eq!(one.suffice(Handler::Send), Err(messages));
+        assert_eq!(one.suffice(Handler::Typing), Ok(()));
+    }
+
+    #[test]
+    fn chat_goes_by_the_route_and_nobody_else_does() {
+        assert_eq!(Handler::Chat.on("sendMessage"), Handler::Send);
+        assert_eq!(Handler::Chat.on("presence"), Handler::Presence);
+        assert_eq!(Handler::Chat.on("typing"), Handler::Typing);
+        for other in ["$default", "shout", "$connect"] {
+            assert_eq!(Handler::Chat.on(other), Handler::Default);
+            assert_eq!(Handler::Send.on(other), Handler::Send);
+        }
+    }
+
+    #[test]
+    fn routes_and_presence_have_defaults_and_limits() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(settings.presence_seconds, 600);
+        assert!(settings.routes.names.is_empty());
+        assert_eq!(settings.routes.field, "action");
+        let said = [
+            ("ROUTES", "sendMessage,typing, "),
+            ("ROUTES_SELECT", "$request.body.meta.kind"),
+            ("PRESENCE_SECONDS", "90"),
+        ];
+        let settings = read(&said).unwrap();
+        assert_eq!(settings.presence_seconds, 90);
+        assert_eq!(settings.routes.names, ["sendMessage", "typing"]);
+        assert_eq!(settings.routes.field, "meta.kind");
+        for wrong in ["0", "-1", "10m", "604801"] {
+            let error = SettingsError::BadSeconds(wrong.into());
+            assert_eq!(read(&[("PRESENCE_SECONDS", wrong)]), Err(error));
+        }
     }
 
     #[test]

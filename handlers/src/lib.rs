@@ -4,7 +4,8 @@
 //! Out: a proxy [`reply::Response`], frames to clients, one [`log::Record`] for each event.
 //! Never: a message's text or a token in a log; a decision in the code that talks to AWS.
 //!
-//! The shipped handlers are [`connect`], [`disconnect`] and [`send`]; `main.rs` picks one by `_HANDLER`.
+//! The shipped handlers are [`connect`], [`disconnect`], [`send`], [`typing`], [`presence`] and, for `$default`,
+//! [`unknown`]; `main.rs` picks one by `_HANDLER`.
 //! The rest is a small library for handlers of your own. This one tells a group that somebody types:
 //!
 //! ```no_run
@@ -16,7 +17,7 @@
 //! use handlers::event::Event;
 //!
 //! async fn typing(aws: &Aws, settings: &Settings, event: &Event, call: &Call) -> usize {
-//!     let connections = aws.connections(&settings.connections);
+//!     let connections = aws.connections(settings.connections().unwrap());
 //!     let sockets = aws.sockets(&settings.endpoint.url(&event.request_context));
 //!     let id = &event.request_context.connection_id;
 //!     let Ok(Some(sender)) = connections.get(id).await else {
@@ -44,9 +45,13 @@ pub mod fault;
 pub mod http;
 pub mod log;
 pub mod messages;
+pub mod presence;
 pub mod reply;
+pub mod room;
 pub mod runtime;
 pub mod send;
+pub mod typing;
+pub mod unknown;
 
 #[cfg(test)]
 mod double;

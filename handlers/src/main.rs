@@ -2,15 +2,16 @@
 
 use std::process::ExitCode;
 
-use handlers::aws::Aws;
+use handlers::aws::{Aws, AwsSockets};
 use handlers::call::Call;
 use handlers::env::{Account, Handler, Settings, SettingsError};
 use handlers::event::Event;
 use handlers::log::Handled;
 use handlers::reply::Response;
+use handlers::room::Room;
 use handlers::runtime::{self, now, variable};
 use handlers::send::Chat;
-use handlers::{connect, disconnect};
+use handlers::{connect, disconnect, presence, typing, unknown};
 
 /// Clients and settings of one execution environment.
 struct Function {
@@ -56,25 +57,40 @@ impl Function {
 
     /// Faults of AWS are answers too; an error is a setting that `load` would have missed.
     async fn dispatch(&self, event: &Event, call: &Call) -> Result<Handled, SettingsError> {
-        let connections = &self.aws.connections(&self.settings.connections);
-        let handled = match self.handler {
-            Handler::Connect => connect::handle(connections, event, call).await,
-            Handler::Disconnect => disconnect::handle(connections, event, call).await,
+        let table = self.settings.connections();
+        let connections = table.map(|table| self.aws.connections(table));
+        let sockets = &self.sockets(event);
+        let handled = match self.handler.on(&event.request_context.route_key) {
+            Handler::Connect => connect::handle(&connections?, event, call).await,
+            Handler::Disconnect => disconnect::handle(&connections?, event, call).await,
             Handler::Send => {
-                let messages = &self.aws.messages(self.settings.messages()?);
-                let sockets = &self.sockets(event);
                 let chat = Chat {
-                    connections,
-                    messages,
+                    connections: &connections?,
+                    messages: &self.aws.messages(self.settings.messages()?),
                     sockets,
                 };
                 chat.handle(event, call).await
+            }
+            Handler::Typing => {
+                let connections = connections?;
+                let mut room = Room::new(&connections, sockets, event, call);
+                let result = typing::handle(&mut room).await;
+                room.close(result).await
+            }
+            Handler::Presence => {
+                let connections = connections?;
+                let mut room = Room::new(&connections, sockets, event, call);
+                let result = presence::handle(&mut room, self.settings.presence_seconds).await;
+                room.close(result).await
+            }
+            Handler::Default | Handler::Chat => {
+                unknown::handle(sockets, &self.settings.routes, event, call).await
             }
         };
         Ok(handled)
     }
 
-    fn sockets(&self, event: &Event) -> handlers::aws::AwsSockets {
+    fn sockets(&self, event: &Event) -> AwsSockets {
         let endpoint = self.settings.endpoint.url(&event.request_context);
         self.aws.sockets(&endpoint)
     }

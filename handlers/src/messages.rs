@@ -7,7 +7,6 @@ mod incoming;
 mod key;
 mod stored;
 
-use std::collections::BTreeSet;
 use std::future::Future;
 
 use serde_json::{Map, Value};
@@ -18,7 +17,7 @@ use crate::connections::{Audience, Connection};
 use crate::fault::Fault;
 use crate::reply::{Code, Refusal, frame};
 
-pub use incoming::{Incoming, To, client_id, fields};
+pub use incoming::{Incoming, To, client_id, fields, ids};
 pub use key::{KeyAttribute, MessagesKey};
 pub use stored::{Change, Found, Progress, Put, Standing};
 
@@ -120,21 +119,8 @@ impl Message {
 
     /// Whose connections get it.
     pub fn audiences(&self) -> Vec<Audience> {
-        let sender = self.data["senderId"].as_str();
-        match &self.to {
-            To::User(id) => vec![Audience::User(id.clone())],
-            To::Group(id) => vec![Audience::Group(id.clone())],
-            To::Users(ids) => {
-                let others: BTreeSet<_> = ids
-                    .iter()
-                    .filter(|id| Some(id.as_str()) != sender)
-                    .collect();
-                others
-                    .into_iter()
-                    .map(|id| Audience::User(id.clone()))
-                    .collect()
-            }
-        }
+        self.to
+            .audiences(self.data["senderId"].as_str().unwrap_or_default())
     }
 
     /// What recipients get.
@@ -174,20 +160,6 @@ fn permit(incoming: &Incoming, sender: &Connection) -> Result<(), Refusal> {
         return Err(Refusal::new(Code::Forbidden, message));
     }
     incoming.to.permit(sender)
-}
-
-impl To {
-    /// To a group only from within.
-    pub fn permit(&self, sender: &Connection) -> Result<(), Refusal> {
-        match self {
-            Self::Group(id) if sender.group_id.as_ref() != Some(id) => {
-                let message =
-                    "this connection is not in the group `groupId`; connect with it first";
-                Err(Refusal::new(Code::Forbidden, message))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 /// The Messages table.

@@ -85,6 +85,8 @@ pub enum Code {
     Conflict,
     /// Over a limit of `DynamoDB` or API Gateway.
     TooLarge,
+    /// No route takes this message.
+    UnknownAction,
     /// A table did not answer as it should; the same message may be sent again.
     Storage,
     /// The message is stored and could not be delivered; the same message may be sent again.
@@ -100,6 +102,7 @@ impl Code {
             Self::Unsupported => "unsupported",
             Self::Conflict => "conflict",
             Self::TooLarge => "tooLarge",
+            Self::UnknownAction => "unknownAction",
             Self::Storage => "storage",
             Self::Delivery => "delivery",
         }

@@ -9,20 +9,15 @@ use std::future::Future;
 use futures_util::{future, stream};
 use tokio::time::timeout_at;
 
-use crate::broadcast::{self, Posted, Sockets, Target};
+use crate::broadcast::{self, Sockets, Target};
 use crate::call::Call;
 use crate::connections::{Audience, Connection, Connections};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::log::{Handled, Record};
-use crate::messages::{self, Change, Incoming, Message, Messages, Progress, Put, Standing};
+use crate::messages::{Change, Incoming, Message, Messages, Progress, Put, Standing};
 use crate::reply::{Code, Refusal, Response, status, status_frame};
-
-/// Percent of the call's time after which the tables have answered too late to deliver anything.
-const STORE_BY: u32 = 50;
-
-/// Percent of the call's time that the sender's own frames may take at most; the rest is for the answer.
-const REPORT_BY: u32 = 95;
+use crate::room::{self, REPORT_BY, STORE_BY, storage};
 
 /// What the chat talks to.
 #[derive(Debug)]
@@ -60,7 +55,7 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
                     status_frame(message.id(), message.conversation_id(), &status, recipients);
                 self.report(&frame, call, &mut record).await;
             }
-            Err(refusal) => self.refuse(&refusal, call, &mut record).await,
+            Err(refusal) => room::refuse(self.sockets, &refusal, call, &mut record).await,
         }
         record.duration_ms = call.millis();
         Handled {
@@ -76,50 +71,12 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
         call: &Call,
         record: &mut Record,
     ) -> Result<Accepted, Refusal> {
-        if event.is_base64_encoded {
-            return Err(Refusal::invalid("the message is binary; send text"));
-        }
-        let fields = messages::fields(event.body.as_deref())?;
-        record.message_id = messages::client_id(&fields);
-        let incoming = Incoming::read(fields)?;
-        let sender = self.sender(call, record).await?;
+        let incoming = Incoming::read(room::said(event, record)?)?;
+        let sender = room::sender(self.connections, call, record).await?;
         let message = Message::new(incoming, &sender, self.messages.key(), call)?;
-        self.check_indexes(&message)?;
+        room::findable(self.connections, &message.audiences())?;
         record.message_id = Some(message.id().to_owned());
         self.store(message, &sender, call, record).await
-    }
-
-    async fn sender(&self, call: &Call, record: &mut Record) -> Result<Connection, Refusal> {
-        let found = self.connections.get(&record.connection_id).await;
-        let row = found.map_err(|fault| {
-            record.blame(Some(fault.to_string()));
-            storage()
-        })?;
-        let sender = row
-            .filter(|row| row.is_live(call.now_seconds()))
-            .ok_or_else(|| {
-                Refusal::new(
-                    Code::NotConnected,
-                    "this connection is not known; connect again",
-                )
-            })?;
-        record.user_id = Some(sender.user_id.clone());
-        Ok(sender)
-    }
-
-    fn check_indexes(&self, message: &Message) -> Result<(), Refusal> {
-        let audiences = message.audiences();
-        match audiences.iter().find(|a| !self.connections.can_find(a)) {
-            None => Ok(()),
-            Some(audience) => Err(Refusal::new(
-                Code::Unsupported,
-                format!(
-                    "this chat cannot find connections by {}; \
-                     add an index with that key to the Connections table",
-                    audience.attribute()
-                ),
-            )),
-        }
     }
 
     /// Puts the message into the table; the same one again is fine, another with its key is not.
@@ -204,7 +161,7 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
         let settled = timeout_at(call.by(REPORT_BY), self.messages.change(&key, &change));
         let told = async {
             if is_undelivered {
-                self.refuse(&undelivered(), call, record).await;
+                room::refuse(self.sockets, &undelivered(), call, record).await;
                 return;
             }
             record.outcome = status(tally.delivered);
@@ -280,18 +237,6 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
         record.blame(tally.fault);
         record.pruned += tally.gone.len();
     }
-
-    async fn refuse(&self, refusal: &Refusal, call: &Call, record: &mut Record) {
-        record.outcome = refusal.code.as_str();
-        let frame = refusal.frame(record.message_id.as_deref());
-        let post = self.sockets.post(&record.connection_id, &frame);
-        match timeout_at(call.by(REPORT_BY), post).await {
-            // A sender that left does not wait for an answer.
-            Ok(Ok(Posted::Taken | Posted::Gone)) => {}
-            Ok(Err(fault)) => record.blame(Some(fault.to_string())),
-            Err(_) => record.blame(Some("the error frame was not taken in time".to_owned())),
-        }
-    }
 }
 
 /// What a table's fault means to the client.
@@ -310,12 +255,6 @@ fn undelivered() -> Refusal {
     let message =
         "the message is stored and was not delivered; send it again with the same `messageId`";
     Refusal::new(Code::Delivery, message)
-}
-
-fn storage() -> Refusal {
-    let message =
-        "the chat's tables did not answer; send the message again with the same `messageId`";
-    Refusal::new(Code::Storage, message)
 }
 
 async fn in_time<T>(

@@ -1,8 +1,10 @@
 //! A client's message as it came: fields told apart, checked one by one, not yet believed.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use crate::connections::{PARTITION_KEY_BYTES, key_problem};
+use crate::connections::{Audience, Connection, PARTITION_KEY_BYTES, key_problem};
 use crate::reply::{Code, Refusal};
 
 /// Each recipient costs a query within one invocation.
@@ -61,6 +63,41 @@ impl To {
             Self::User(id) => ("recipientId", id.clone().into()),
             Self::Users(ids) => ("recipientIds", ids.clone().into()),
             Self::Group(id) => ("groupId", id.clone().into()),
+        }
+    }
+
+    /// Takes out the fields that say whom something is for.
+    pub fn take(fields: &mut Map<String, Value>) -> Result<Self, Refusal> {
+        to(fields)
+    }
+
+    /// Takes out a group, if there is one.
+    pub fn group(fields: &mut Map<String, Value>) -> Result<Option<Self>, Refusal> {
+        Ok(id(fields, "groupId")?.map(Self::Group))
+    }
+
+    /// Whose connections are meant; of several users the sender is none.
+    pub fn audiences(&self, sender: &str) -> Vec<Audience> {
+        match self {
+            Self::User(id) => vec![Audience::User(id.clone())],
+            Self::Group(id) => vec![Audience::Group(id.clone())],
+            Self::Users(ids) => {
+                let others: BTreeSet<_> = ids.iter().filter(|id| *id != sender).collect();
+                let user = |id: &String| Audience::User(id.clone());
+                others.into_iter().map(user).collect()
+            }
+        }
+    }
+
+    /// A group hears its members alone.
+    pub fn permit(&self, sender: &Connection) -> Result<(), Refusal> {
+        match self {
+            Self::Group(id) if sender.group_id.as_ref() != Some(id) => {
+                let message =
+                    "this connection is not in the group `groupId`; connect with it first";
+                Err(Refusal::new(Code::Forbidden, message))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -213,7 +250,7 @@ fn content(fields: &mut Map<String, Value>) -> Result<String, Refusal> {
 
 fn to(fields: &mut Map<String, Value>) -> Result<To, Refusal> {
     let group = id(fields, "groupId")?;
-    let several = recipients(fields)?;
+    let several = ids(fields, "recipientIds", MOST_RECIPIENTS)?;
     // A client with one form for all messages sends an empty recipient along with the list.
     if !several.is_empty() && fields.get("recipientId").is_some_and(|one| one == "") {
         fields.shift_remove("recipientId");
@@ -238,30 +275,34 @@ fn to(fields: &mut Map<String, Value>) -> Result<To, Refusal> {
     }
 }
 
-fn recipients(fields: &mut Map<String, Value>) -> Result<Vec<String>, Refusal> {
-    let Some(value) = take(fields, "recipientIds") else {
+/// Takes out a list of ids; absent is empty.
+pub fn ids(
+    fields: &mut Map<String, Value>,
+    name: &str,
+    most: usize,
+) -> Result<Vec<String>, Refusal> {
+    let Some(value) = take(fields, name) else {
         return Ok(Vec::new());
     };
     let Value::Array(values) = value else {
-        return Err(Refusal::invalid("`recipientIds` is not a list"));
+        return Err(Refusal::invalid(format!("`{name}` is not a list")));
     };
-    if values.len() > MOST_RECIPIENTS {
-        let message = format!("`recipientIds` names more than {MOST_RECIPIENTS}; use a group");
+    if values.len() > most {
+        let message = format!("`{name}` names more than {most}; use a group");
         return Err(Refusal::new(Code::TooLarge, message));
     }
-    values.into_iter().map(recipient).collect()
+    let one = |value| one_of(value, name);
+    values.into_iter().map(one).collect()
 }
 
-fn recipient(value: Value) -> Result<String, Refusal> {
+fn one_of(value: Value, list: &str) -> Result<String, Refusal> {
     let Value::String(text) = value else {
-        return Err(Refusal::invalid(
-            "`recipientIds` holds something other than strings",
-        ));
+        return Err(Refusal::invalid(format!(
+            "`{list}` holds something other than strings"
+        )));
     };
     match key_problem(&text, PARTITION_KEY_BYTES) {
-        Some(problem) => Err(Refusal::invalid(format!(
-            "an id in `recipientIds` {problem}"
-        ))),
+        Some(problem) => Err(Refusal::invalid(format!("an id in `{list}` {problem}"))),
         None => Ok(text),
     }
 }
