@@ -50,7 +50,7 @@ impl Smoke {
         let stack = &session.loaded.stack;
         let (name, script) = match file {
             Some(file) => read_script(file)?,
-            None if stack.auth.is_some() => {
+            None if stack.authorizer().is_some() => {
                 return Err(Error::usage(
                     "`--smoke` does not know how clients of this stack sign in",
                 )

@@ -84,6 +84,7 @@ impl Describing<'_> {
                 );
             }
         }
+        all.extend(self.identity(def));
         for (name, value) in &def.environment {
             let secret = self
                 .secrets
@@ -147,6 +148,7 @@ fn handler(def: &FunctionDef) -> String {
         (Some(Shipped::Connect), _) => "connect".to_owned(),
         (Some(Shipped::Disconnect), _) => "disconnect".to_owned(),
         (Some(Shipped::Send), _) => "send".to_owned(),
+        (Some(Shipped::Authorize), _) => "authorize".to_owned(),
         (None, Some(entry)) => entry.clone(),
         // Rust runtimes do not read it, but Lambda demands one.
         (None, None) => "bootstrap".to_owned(),

@@ -5,6 +5,7 @@
 
 pub(crate) mod access;
 mod functions;
+mod identity;
 mod websocket;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -18,7 +18,7 @@ use crate::resource::route_response::RouteResponse;
 use crate::resource::stage::{AccessLog, Stage, Throttle};
 use crate::resource::text::{Text, digest};
 use crate::resource::version;
-use crate::stack::{AuthDef, RouteDef, RouteFull, ThrottleDef};
+use crate::stack::{RouteDef, RouteFull, ThrottleDef};
 
 const SELECT: &str = "$request.body.action";
 
@@ -56,7 +56,7 @@ impl Describing<'_> {
             tags: self.tags.clone(),
         };
         let mut of_snapshot: Vec<Resource> = Vec::new();
-        of_snapshot.extend(self.stack.auth.as_ref().map(|auth| self.authorizer(auth)));
+        of_snapshot.extend(self.authorizer());
         of_snapshot.extend(self.integrations());
         of_snapshot.extend(self.routes());
         let permissions = self.permissions();
@@ -95,20 +95,22 @@ impl Describing<'_> {
         all
     }
 
-    fn authorizer(&self, auth: &AuthDef) -> Resource {
+    /// The shipped one has no identity sources: its token comes in one of three places.
+    fn authorizer(&self) -> Option<Resource> {
+        let function = self.stack.authorizer()?;
+        let auth = self.stack.auth.iter();
         let mut identity: Vec<String> = auth
-            .identity
-            .iter()
+            .flat_map(|auth| &auth.identity)
             .map(|source| format!("route.request.{source}"))
             .collect();
         identity.sort();
-        Resource::Authorizer(Authorizer {
+        Some(Resource::Authorizer(Authorizer {
             stack: self.id.clone(),
             place: self.site.place.clone(),
             name: AUTHORIZER.to_owned(),
-            function: self.stack.function_name(&auth.function),
+            function: self.stack.function_name(function),
             identity,
-        })
+        }))
     }
 
     fn integration(&self, route: &RouteFull) -> Integration {
@@ -139,7 +141,7 @@ impl Describing<'_> {
         let mut all = Vec::new();
         for (key, def) in &self.stack.api.routes {
             let def = full(def);
-            let authorizer = (key == "$connect" && self.stack.auth.is_some())
+            let authorizer = (key == "$connect" && self.stack.authorizer().is_some())
                 .then(|| ResourceId::new(Kind::Authorizer, AUTHORIZER));
             all.push(Resource::Route(Route {
                 stack: self.id.clone(),
@@ -178,10 +180,10 @@ impl Describing<'_> {
                 Text::known(format!("/{stage}/{key}")),
             )
         });
-        let of_authorizer = self.stack.auth.iter().map(|auth| {
+        let of_authorizer = self.stack.authorizer().into_iter().map(|function| {
             let id = ResourceId::new(Kind::Authorizer, AUTHORIZER);
             let rest = Text::known("/authorizers/").then_id(id);
-            one(&auth.function, permission::AUTHORIZER, rest)
+            one(function, permission::AUTHORIZER, rest)
         });
         of_routes.chain(of_authorizer).collect()
     }

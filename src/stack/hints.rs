@@ -44,9 +44,9 @@ pub(super) fn meant<'k>(key: &str, known: &'k serde_json::Map<String, Json>) -> 
 /// What to say about a key that deserves more than its nearest neighbour.
 pub(super) fn remark(key: &str, path: &Path) -> Option<String> {
     match (path.to_string().as_str(), key) {
-        ("auth", "jwt") => Some(
-            "a WebSocket API checks no tokens by itself: name the `function` that does".to_owned(),
-        ),
+        ("auth", "issuer" | "audience") => {
+            Some(format!("write `jwt: {{ {key}: … }}`: it is of the tokens"))
+        }
         (_, "snapStart" | "snapstart") => {
             Some("SnapStart does not exist for `provided` and `nodejs` runtimes".to_owned())
         }

@@ -183,6 +183,9 @@ pub(crate) const ROUTE_KEY: usize = 128;
 pub(crate) const OWN_ROUTES: [&str; 3] = ["$connect", "$disconnect", "$default"];
 
 pub(crate) const ACCOUNT_BURST: u32 = 5_000;
+
+/// By how much two clocks may differ before the shipped authorizer calls a token expired.
+pub(crate) const TOKEN_SKEW_SECONDS: u64 = 60;
 pub(crate) const ACCOUNT_RATE: f64 = 10_000.0;
 
 pub(crate) const STAGE_VARIABLES: usize = 100;

@@ -14,7 +14,7 @@ use super::problem::{Found, Path, Problem, Severity};
 use super::show::{self, Placed, Problems, Source};
 use super::tree::{Node, Value};
 use super::words::choice;
-use super::{Stack, schema, shape, validate, yaml};
+use super::{Stack, derive, schema, shape, validate, yaml};
 
 /// The name under which a stack file is looked for.
 pub const FILE: &str = "stack.yaml";
@@ -211,7 +211,7 @@ fn finish(
     let failed = found.iter().any(|found| found.severity == Severity::Error);
     match stack {
         Some(stack) if !failed => Ok(Loaded {
-            stack,
+            stack: derive::derived(stack),
             file: PathBuf::from(&source.name),
             environment: environment.map(str::to_owned),
             secrets: Secrets(origins.keys().cloned().collect()),

@@ -5,9 +5,12 @@
 //!
 //! The way of a file: `yaml.rs` reads it into a tree that knows its places (`tree.rs`), `load.rs` merges the
 //! chosen environment, `interpolate.rs` fills in variables, `shape.rs` holds the tree against the schema
-//! that these types derive, serde makes a [`Stack`] of it, and `validate` checks what types cannot say.
+//! that these types derive, serde makes a [`Stack`] of it, `validate` checks what types cannot say, and `derive.rs`
+//! adds the functions that the file asks for without naming them.
 
 mod adopt;
+mod auth;
+mod derive;
 mod hints;
 mod interpolate;
 mod limits;
@@ -28,6 +31,7 @@ mod yaml;
 mod tests;
 
 pub use adopt::Unfit;
+pub use auth::{AuthDef, JwtDef, TokenUse};
 pub use load::{FILE, Loaded, Secrets, find, load, load_text};
 pub use problem::{Path, Problem, Severity, Step};
 pub use schema::{schema, schema_text};
@@ -220,7 +224,7 @@ pub enum ProjectionName {
 pub struct Encryption(pub String);
 
 /// A Lambda function: a shipped `handler`, or your own `source`.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FunctionDef {
     /// The physical name; else `<stack>-<key>`.
@@ -271,6 +275,7 @@ pub enum Shipped {
     Connect,
     Disconnect,
     Send,
+    Authorize,
 }
 
 /// The processor that a function runs on; `arm64` costs a fifth less.
@@ -436,18 +441,6 @@ impl Retention {
     pub fn days(&self) -> Option<u32> {
         self.0.trim().strip_suffix('d')?.trim().parse().ok()
     }
-}
-
-/// Who may connect: your own REQUEST authorizer function.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AuthDef {
-    /// The function that decides.
-    pub function: String,
-    /// What must be there before it is asked, such as `querystring.token` or `header.Authorization`.
-    #[serde(default)]
-    #[schemars(example = ["querystring.token"])]
-    pub identity: Vec<String>,
 }
 
 /// A length of time: `500ms`, `10s`, `2m`.

@@ -20,7 +20,7 @@ pub(super) fn suggestions(stack: &Stack) -> Suggestions {
     let by_user = finds_by(stack, "userId");
     let by_group = finds_by(stack, "groupId");
     let people = ["alice", "bob", "carol", "dave"];
-    let query = |name: &str| match (by_group && !by_user, stack.auth.is_some()) {
+    let query = |name: &str| match (by_group && !by_user, stack.authorizer().is_some()) {
         (_, true) => "token=".to_owned(),
         (true, false) => format!("userId={name}&groupId=friends"),
         (false, false) => format!("userId={name}"),

@@ -27,7 +27,7 @@ pub(super) fn welcome(context: &Context, session: &Session, shows_all: bool) {
     }
     let connect = format!("msgai connect --local{}", chosen(context));
     let stack = &session.loaded.stack;
-    let text = if stack.auth.is_some() {
+    let text = if stack.authorizer().is_some() {
         format!("talk, in another terminal:\n  {connect} --token TOKEN")
     } else {
         let (group, say) = if by_group(stack) {

@@ -1,4 +1,4 @@
-//! The API: its routes, its stage, and who may connect.
+//! The API: its routes and its stage.
 
 use super::super::limits;
 use super::super::problem::{Path, Problem};
@@ -194,13 +194,13 @@ impl Checks<'_> {
     }
 
     /// Whether there is a route for handshakes, well spelt or not.
-    fn connects(&self) -> bool {
+    pub(super) fn connects(&self) -> bool {
         let routes = &self.stack.api.routes;
         routes.contains_key(CONNECT) || routes.keys().any(|key| is_misspelt(key))
     }
 
     /// A function that something names must be there.
-    fn declared(&mut self, place: Path, whose: &str, function: &str) {
+    pub(super) fn declared(&mut self, place: Path, whose: &str, function: &str) {
         let functions = &self.stack.functions;
         if functions.contains_key(function) {
             return;
@@ -308,64 +308,5 @@ impl Checks<'_> {
                 );
             }
         }
-    }
-
-    pub(super) fn auth(&mut self) {
-        let stack = self.stack;
-        let Some(auth) = &stack.auth else {
-            if !stack.api.routes.is_empty() {
-                let problem = Problem::warning(
-                    at(["api"]).itself(),
-                    "without `auth` the query string is believed: anyone connects as anyone",
-                );
-                self.push(
-                    problem.hint(
-                        "`auth: { function: … }` names a function that decides who may connect",
-                    ),
-                );
-            }
-            return;
-        };
-        let place = at(["auth", "function"]);
-        self.declared(place.clone(), "`auth`", &auth.function);
-        if stack
-            .functions
-            .get(&auth.function)
-            .is_some_and(|function| function.handler.is_some())
-        {
-            let message = format!(
-                "function `{}` is a shipped handler, and decides nothing",
-                auth.function
-            );
-            self.push(
-                Problem::error(place, message)
-                    .hint("an authorizer is your own code: a function with a `source`"),
-            );
-        }
-        if !self.connects() && !stack.api.routes.is_empty() {
-            let problem = Problem::error(
-                at(["auth"]).itself(),
-                "`auth` is asked at `$connect`, and the API has no such route",
-            );
-            self.push(problem);
-        }
-        for (position, identity) in auth.identity.iter().enumerate() {
-            self.identity_source(at(["auth", "identity"]).index(position), identity);
-        }
-    }
-
-    fn identity_source(&mut self, here: Path, identity: &str) {
-        const KNOWN: [&str; 4] = ["querystring.", "header.", "context.", "stageVariables."];
-        let named = |prefix: &str| {
-            identity
-                .strip_prefix(prefix)
-                .is_some_and(|name| !name.is_empty() && !name.contains(char::is_whitespace))
-        };
-        if KNOWN.into_iter().any(named) {
-            return;
-        }
-        let message = format!("`{identity}` is nothing that a handshake brings");
-        let hint = "write `querystring.token` or `header.Authorization`";
-        self.push(Problem::error(here, message).hint(hint));
     }
 }

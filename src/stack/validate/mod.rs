@@ -4,7 +4,9 @@
 //! Never: the network, a file ([`sources`] alone looks whether functions' sources are there).
 
 mod api;
+mod auth;
 mod functions;
+mod origin;
 mod select;
 mod shipped;
 mod sources;
@@ -14,14 +16,16 @@ use std::collections::BTreeMap;
 
 use super::limits::{self, NameRule};
 use super::problem::{Path, Problem};
-use super::{RoleDef, Stack};
+use super::{RoleDef, Stack, derive};
 
 pub use sources::sources;
 
 /// Everything that is wrong with a stack, or questionable.
 pub fn problems(stack: &Stack) -> Vec<Problem> {
+    // What the file asks for without naming it counts against names and limits like the rest.
+    let whole = derive::derived(stack.clone());
     let mut checks = Checks {
-        stack,
+        stack: &whole,
         found: Vec::new(),
     };
     checks.identity();
@@ -31,6 +35,7 @@ pub fn problems(stack: &Stack) -> Vec<Problem> {
     checks.tables();
     checks.functions();
     checks.api();
+    checks.derived(stack);
     checks.auth();
     checks.outputs();
     checks.shipped();
@@ -54,6 +59,16 @@ impl Checks<'_> {
 
     fn error(&mut self, at: Path, message: impl Into<String>) {
         self.push(Problem::error(at, message));
+    }
+
+    /// What msgai adds must not be called like something that is there.
+    fn derived(&mut self, written: &Stack) {
+        for wanted in derive::clashes(written) {
+            let derive::Wanted { key, asks, .. } = wanted;
+            let message = format!("`{asks}` adds a function `{key}`, and the file has another one");
+            let hint = "give yours another name; `name` keeps what AWS calls it";
+            self.push(Problem::error(at(["functions", key]).itself(), message).hint(hint));
+        }
     }
 
     fn identity(&mut self) {

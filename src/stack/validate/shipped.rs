@@ -10,11 +10,12 @@ use super::{Checks, at};
 const CONNECTIONS: &str = "connections";
 const MESSAGES: &str = "messages";
 
-/// Where each handler belongs; `None` is any route for messages.
+/// Where each handler belongs; `None` is any route for messages, and what is no route's name is no place on one.
 const PLACES: &[(Shipped, &str, Option<&str>)] = &[
     (Shipped::Connect, "connect", Some("$connect")),
     (Shipped::Disconnect, "disconnect", Some("$disconnect")),
     (Shipped::Send, "send", None),
+    (Shipped::Authorize, "authorize", Some("auth.jwt")),
 ];
 
 /// What every message has without its sender's doing.
@@ -25,7 +26,9 @@ impl Checks<'_> {
         let stack = self.stack;
         let first = |wanted: Option<Shipped>| {
             let used = |handler: Option<Shipped>| {
-                handler.is_some() && (wanted.is_none() || handler == wanted)
+                // The authorizer needs no table.
+                handler.is_some_and(|handler| handler != Shipped::Authorize)
+                    && (wanted.is_none() || handler == wanted)
             };
             stack
                 .functions

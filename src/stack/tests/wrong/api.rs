@@ -1,4 +1,4 @@
-//! The API, who may connect, the role and the outputs.
+//! The API, the role and the outputs.
 
 use super::{Case, check};
 
@@ -140,36 +140,6 @@ const CASES: &[Case] = &[
         "    {}\n",
         &[
             "22:3 error: the API has no routes, and cannot be deployed without one / `$connect`, `$disconnect` and one for each `action` of a message",
-        ],
-    ),
-    (
-        "auth: { function: authorize, identity: [querystring.token] }\n",
-        "",
-        &[
-            "20:1 warning: without `auth` the query string is believed: anyone connects as anyone / `auth: { function: … }` names a function that decides who may connect",
-        ],
-    ),
-    (
-        "auth: { function: authorize, identity: [querystring.token] }\n",
-        "auth: { jwt: { issuer: x } }\n",
-        &[
-            "26:1 error: `auth` needs `function` / `function`: the function that decides",
-            "26:9 error: `jwt` is not a key of `auth` / a WebSocket API checks no tokens by itself: name the `function` that does",
-        ],
-    ),
-    (
-        "auth: { function: authorize, identity: [querystring.token] }\n",
-        "auth: { function: connect, identity: [token] }\n",
-        &[
-            "26:19 error: function `connect` is a shipped handler, and decides nothing / an authorizer is your own code: a function with a `source`",
-            "26:39 error: `token` is nothing that a handshake brings / write `querystring.token` or `header.Authorization`",
-        ],
-    ),
-    (
-        "auth: { function: authorize, identity: [querystring.token] }\n",
-        "auth: { function: authorise }\n",
-        &[
-            "26:19 error: `auth` names function `authorise`, which is not declared / did you mean `authorize`?",
         ],
     ),
     (

@@ -5,6 +5,7 @@
 
 mod adopt;
 mod api;
+mod auth;
 mod functions;
 mod tables;
 mod text;
