@@ -43,6 +43,7 @@ pub mod env;
 pub mod event;
 pub mod fault;
 pub mod http;
+pub mod jwt;
 pub mod log;
 pub mod messages;
 pub mod presence;
