@@ -250,14 +250,11 @@ impl Connections for Double {
     }
 
     async fn touch(&self, connection_id: &str, now: u64) -> Result<Option<Connection>, Fault> {
-        {
-            let mut state = self.state();
-            if state.failing_writes {
-                return Err(unavailable("UpdateItem"));
-            }
-            if let Some(row) = state.rows.get_mut(connection_id) {
-                row.insert("seenAt".into(), AttributeValue::N(now.to_string()));
-            }
+        if self.state().failing_writes {
+            return Err(unavailable("UpdateItem"));
+        }
+        if let Some(row) = self.state().rows.get_mut(connection_id) {
+            row.insert("seenAt".into(), AttributeValue::N(now.to_string()));
         }
         self.get(connection_id).await
     }
@@ -302,10 +299,9 @@ impl Connections for Double {
                 && after.as_ref().is_none_or(|after| *id > after)
         });
         let rows = found.iter().take(PAGE).map(|(_, row)| {
-            let repeats = |name: &&str| {
-                !self.keys_only || ["connectionId", audience.attribute()].contains(name)
-            };
-            Row::from_item(|name| row.get(*Some(&name).filter(|name| repeats(name))?)).unwrap()
+            let keys = ["connectionId", audience.attribute()];
+            let repeats = |name: &str| !self.keys_only || keys.contains(&name);
+            Row::from_item(|name| row.get(name).filter(|_| repeats(name))).unwrap()
         });
         let rows: Vec<_> = rows.collect();
         let next = rows.last().filter(|_| found.len() > PAGE).map(|row| {

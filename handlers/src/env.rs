@@ -55,6 +55,7 @@ impl Handler {
     }
 
     /// Who serves an event of this route: everybody whatever comes, but `chat` goes by the route.
+    #[must_use]
     pub fn on(self, route_key: &str) -> Self {
         if self != Self::Chat {
             return self;

@@ -31,7 +31,7 @@ const ENVELOPE_BYTES: usize = 8 * 1024;
 /// One user, as far as the indexes know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Seen {
+struct User {
     user_id: String,
     online: bool,
     /// Milliseconds since the Unix epoch; absent for whom no row is known.
@@ -84,7 +84,7 @@ async fn look_up<C: Connections, S: Sockets>(
     room: &mut Room<'_, C, S>,
     audiences: &[Audience],
     within_seconds: u64,
-) -> Result<BTreeMap<String, Seen>, Refusal> {
+) -> Result<BTreeMap<String, User>, Refusal> {
     let call = room.call;
     let since = call.now.saturating_sub(within_seconds * 1000);
     let mut users: BTreeMap<_, _> = audiences.iter().filter_map(by_name).collect();
@@ -114,13 +114,13 @@ async fn look_up<C: Connections, S: Sockets>(
     }
 }
 
-fn by_name(audience: &Audience) -> Option<(String, Seen)> {
+fn by_name(audience: &Audience) -> Option<(String, User)> {
     let Audience::User(id) = audience else {
         return None;
     };
-    let nobody = Seen {
+    let nobody = User {
         user_id: id.clone(),
-        ..Seen::default()
+        ..User::default()
     };
     Some((id.clone(), nobody))
 }
@@ -141,7 +141,7 @@ fn owner(row: Row, audience: &Audience) -> Result<(String, u64), Refusal> {
     })
 }
 
-fn note(users: &mut BTreeMap<String, Seen>, id: String, seen_at: u64, since: u64) {
+fn note(users: &mut BTreeMap<String, User>, id: String, seen_at: u64, since: u64) {
     let seen = users.entry(id.clone()).or_default();
     seen.user_id = id;
     seen.seen_at = seen.seen_at.max(Some(seen_at));
@@ -149,17 +149,17 @@ fn note(users: &mut BTreeMap<String, Seen>, id: String, seen_at: u64, since: u64
 }
 
 /// As many users as one frame takes, and whether there are more.
-fn cut(users: BTreeMap<String, Seen>) -> (Vec<Seen>, bool) {
+fn cut(users: BTreeMap<String, User>) -> (Vec<User>, bool) {
     let all = users.len();
     let mut left = FRAME_BYTES - ENVELOPE_BYTES;
-    let fits = |seen: &Seen| {
+    let fits = |user: &User| {
         // With the comma.
-        let bytes = json!(seen).to_string().len() + 1;
+        let bytes = json!(user).to_string().len() + 1;
         let fits = bytes <= left;
         left = left.saturating_sub(bytes);
         fits
     };
-    let told: Vec<Seen> = users
+    let told: Vec<User> = users
         .into_values()
         .take(MOST_TOLD)
         .take_while(fits)

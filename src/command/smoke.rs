@@ -223,12 +223,17 @@ pub(super) fn way_to_send(stack: &Stack) -> Option<(&str, &str)> {
     let select = select.unwrap_or("$request.body.action");
     let field = select.strip_prefix("$request.body.")?;
     let is_plain = field.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let ships = |function: &str| {
-        let def = stack.functions.get(function);
-        def.is_some_and(|def| def.handler == Some(Shipped::Send))
+    let sends = |key: &str, function: &str| {
+        let handler = stack.functions.get(function).and_then(|def| def.handler);
+        match handler {
+            Some(Shipped::Send) => !key.starts_with('$'),
+            // It goes by the route's name.
+            Some(Shipped::Chat) => key == "sendMessage",
+            _ => false,
+        }
     };
     let mut routes = stack.api.routes.iter();
-    let route = routes.find(|(key, def)| !key.starts_with('$') && ships(def.function()))?;
+    let route = routes.find(|(key, def)| sends(key, def.function()))?;
     is_plain.then_some((field, route.0.as_str()))
 }
 

@@ -47,41 +47,67 @@ pub(crate) struct Reach {
 /// What a shipped handler does, and what the file declares beside it.
 pub(crate) fn reach(function: &FunctionDef) -> Reach {
     let mut reach = Reach::default();
-    let mut add = |table: &str, deeds: &[Deed]| {
-        reach
-            .tables
-            .entry(table.to_owned())
-            .or_default()
-            .extend(deeds);
-    };
-    match function.handler {
-        Some(Shipped::Connect) => add("connections", &[Deed::Put]),
-        Some(Shipped::Disconnect) => add("connections", &[Deed::Delete]),
-        Some(Shipped::Send) => {
-            add(
-                "connections",
-                &[Deed::Get, Deed::QueryIndexes, Deed::Delete],
-            );
-            add("messages", &[Deed::Put, Deed::Update]);
-        }
-        // Keys come over HTTPS, which no policy is about.
-        Some(Shipped::Authorize) | None => {}
+    if let Some(handler) = function.handler {
+        reach.add_shipped(handler);
     }
     for (what, uses) in &function.uses {
         if let Some(table) = what.strip_prefix("tables.") {
             for one in uses {
-                add(table, deeds(*one));
+                reach.add(table, deeds(*one));
             }
         }
-    }
-    if function.handler == Some(Shipped::Send) {
-        reach.connections.insert("POST");
     }
     for one in function.uses.get("connections").into_iter().flatten() {
         reach.connections.extend(method(*one));
     }
     reach
 }
+
+impl Reach {
+    fn add(&mut self, table: &str, deeds: &[Deed]) {
+        let known = self.tables.entry(table.to_owned()).or_default();
+        known.extend(deeds);
+    }
+
+    fn add_shipped(&mut self, handler: Shipped) {
+        use Deed::{Delete, Get, Put, QueryIndexes, Update};
+        match handler {
+            Shipped::Connect => self.add("connections", &[Put]),
+            Shipped::Disconnect => self.add("connections", &[Delete]),
+            Shipped::Send => {
+                self.add("connections", &[Get, QueryIndexes, Delete]);
+                self.add("messages", &[Put, Update]);
+                self.connections.insert("POST");
+            }
+            Shipped::Typing => {
+                self.add("connections", &[Get, QueryIndexes, Delete]);
+                self.connections.insert("POST");
+            }
+            Shipped::Presence => {
+                self.add("connections", &[Update, QueryIndexes]);
+                self.connections.insert("POST");
+            }
+            Shipped::Default => {
+                self.connections.insert("POST");
+            }
+            // Keys come over HTTPS, which no policy is about.
+            Shipped::Authorize => {}
+            Shipped::Chat => {
+                for part in CHAT {
+                    self.add_shipped(*part);
+                }
+            }
+        }
+    }
+}
+
+/// What `chat` does in one function.
+const CHAT: &[Shipped] = &[
+    Shipped::Send,
+    Shipped::Typing,
+    Shipped::Presence,
+    Shipped::Default,
+];
 
 fn deeds(one: Use) -> &'static [Deed] {
     match one {

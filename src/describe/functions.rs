@@ -73,16 +73,15 @@ impl Describing<'_> {
     fn environment(&self, key: &str, def: &FunctionDef) -> BTreeMap<String, Variable> {
         let mut all = BTreeMap::new();
         let Reach { tables, .. } = reach(def);
-        for table in tables.keys() {
-            for (name, value) in self.table_variables(table) {
-                all.insert(
-                    name,
-                    Variable {
-                        text: Text::known(value),
-                        secret: false,
-                    },
-                );
-            }
+        let derived = tables.keys().flat_map(|table| self.table_variables(table));
+        for (name, value) in derived.chain(self.route_variables(def)) {
+            all.insert(
+                name,
+                Variable {
+                    text: Text::known(value),
+                    secret: false,
+                },
+            );
         }
         all.extend(self.identity(def));
         for (name, value) in &def.environment {
@@ -126,6 +125,23 @@ impl Describing<'_> {
         all
     }
 
+    /// `ROUTES` and `ROUTES_SELECT`: what whoever answers unknown messages tells a client.
+    fn route_variables(&self, def: &FunctionDef) -> Vec<(String, String)> {
+        if !matches!(def.handler, Some(Shipped::Default | Shipped::Chat)) {
+            return Vec::new();
+        }
+        let api = &self.stack.api;
+        let names = api.routes.keys().map(String::as_str);
+        let names: Vec<&str> = names.filter(|key| !key.starts_with('$')).collect();
+        let mut all = vec![("ROUTES".to_owned(), names.join(","))];
+        all.extend(
+            api.select
+                .clone()
+                .map(|select| ("ROUTES_SELECT".to_owned(), select)),
+        );
+        all
+    }
+
     /// A value of the file with its late variables as ids to come.
     pub(crate) fn text(&self, value: &str) -> Text {
         parts(value)
@@ -148,6 +164,10 @@ fn handler(def: &FunctionDef) -> String {
         (Some(Shipped::Connect), _) => "connect".to_owned(),
         (Some(Shipped::Disconnect), _) => "disconnect".to_owned(),
         (Some(Shipped::Send), _) => "send".to_owned(),
+        (Some(Shipped::Typing), _) => "typing".to_owned(),
+        (Some(Shipped::Presence), _) => "presence".to_owned(),
+        (Some(Shipped::Default), _) => "default".to_owned(),
+        (Some(Shipped::Chat), _) => "chat".to_owned(),
         (Some(Shipped::Authorize), _) => "authorize".to_owned(),
         (None, Some(entry)) => entry.clone(),
         // Rust runtimes do not read it, but Lambda demands one.

@@ -275,6 +275,10 @@ pub enum Shipped {
     Connect,
     Disconnect,
     Send,
+    Typing,
+    Presence,
+    Default,
+    Chat,
     Authorize,
 }
 

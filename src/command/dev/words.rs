@@ -67,7 +67,7 @@ fn chosen(context: &Context) -> String {
 /// The shipped handler understands what `connect` makes of a line.
 fn sends(stack: &Stack) -> bool {
     let mut functions = stack.functions.values();
-    functions.any(|def| def.handler == Some(Shipped::Send))
+    functions.any(|def| matches!(def.handler, Some(Shipped::Send | Shipped::Chat)))
 }
 
 /// People are found by their group, and not by their own id.

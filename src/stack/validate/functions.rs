@@ -60,7 +60,7 @@ impl Checks<'_> {
             }
             (None, None) => {
                 let message = format!("function `{key}` has neither `handler` nor `source`");
-                let hint = "`handler: connect`, `disconnect` or `send` is shipped; `source` names your own code";
+                let hint = "`handler: send` names one that msgai ships, `source` your own code";
                 self.push(Problem::error(here.itself(), message).hint(hint));
             }
             (Some(_), None) => {

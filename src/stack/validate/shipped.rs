@@ -4,7 +4,9 @@
 //! connection and a message have.
 
 use super::super::problem::Problem;
-use super::super::{AttributeType, KeyDef, Shipped, TableDef};
+use super::super::{
+    AttributeType, IndexDef, KeyDef, ProjectionDef, ProjectionName, Shipped, TableDef,
+};
 use super::{Checks, at};
 
 const CONNECTIONS: &str = "connections";
@@ -15,8 +17,29 @@ const PLACES: &[(Shipped, &str, Option<&str>)] = &[
     (Shipped::Connect, "connect", Some("$connect")),
     (Shipped::Disconnect, "disconnect", Some("$disconnect")),
     (Shipped::Send, "send", None),
+    (Shipped::Typing, "typing", None),
+    (Shipped::Presence, "presence", None),
+    (Shipped::Default, "default", None),
+    (Shipped::Chat, "chat", None),
     (Shipped::Authorize, "authorize", Some("auth.jwt")),
 ];
+
+/// Those that answer without a table.
+const NO_TABLES: &[Shipped] = &[Shipped::Default, Shipped::Authorize];
+
+/// Those that store messages.
+const STORING: &[Shipped] = &[Shipped::Send, Shipped::Chat];
+
+/// Those that find people by an index.
+const FINDING: &[Shipped] = &[
+    Shipped::Send,
+    Shipped::Typing,
+    Shipped::Presence,
+    Shipped::Chat,
+];
+
+/// Those that tell one user of a group from another by what the index repeats.
+const TELLING_APART: &[Shipped] = &[Shipped::Typing, Shipped::Presence, Shipped::Chat];
 
 /// What every message has without its sender's doing.
 const ALWAYS_THERE: [&str; 3] = ["messageId", "senderId", "timestamp"];
@@ -24,23 +47,25 @@ const ALWAYS_THERE: [&str; 3] = ["messageId", "senderId", "timestamp"];
 impl Checks<'_> {
     pub(super) fn shipped(&mut self) {
         let stack = self.stack;
-        let first = |wanted: Option<Shipped>| {
-            let used = |handler: Option<Shipped>| {
-                // The authorizer needs no table.
-                handler.is_some_and(|handler| handler != Shipped::Authorize)
-                    && (wanted.is_none() || handler == wanted)
-            };
-            stack
-                .functions
-                .iter()
-                .find(|(_, function)| used(function.handler))
-                .map(|(key, _)| key.as_str())
+        let first = |wanted: &dyn Fn(&Shipped) -> bool| {
+            let mut functions = stack.functions.iter();
+            functions
+                .find_map(|(key, def)| Some((key.as_str(), def.handler.filter(|one| wanted(one))?)))
         };
-        if let Some(function) = first(None) {
+        if let Some((function, _)) = first(&|one| !NO_TABLES.contains(one)) {
             self.connections(function);
         }
-        if let Some(function) = first(Some(Shipped::Send)) {
-            self.send(function);
+        if let Some((function, _)) = first(&|one| STORING.contains(one)) {
+            match stack.tables.get(MESSAGES) {
+                None => self.no_table(function, MESSAGES, "messages: { key: messageId }"),
+                Some(table) => self.messages(table),
+            }
+        }
+        if let Some((_, handler)) = first(&|one| FINDING.contains(one)) {
+            self.ways_to_people(handler);
+        }
+        if let Some((_, handler)) = first(&|one| TELLING_APART.contains(one)) {
+            self.repeated(handler);
         }
         self.handlers_on_routes();
     }
@@ -74,11 +99,7 @@ impl Checks<'_> {
         }
     }
 
-    fn send(&mut self, function: &str) {
-        match self.stack.tables.get(MESSAGES) {
-            None => self.no_table(function, MESSAGES, "messages: { key: messageId }"),
-            Some(table) => self.messages(table),
-        }
+    fn ways_to_people(&mut self, handler: Shipped) {
         let Some(table) = self.stack.tables.get(CONNECTIONS) else {
             return;
         };
@@ -89,9 +110,40 @@ impl Checks<'_> {
             })
         };
         if !by("userId") && !by("groupId") {
-            let message = "handler `send` finds recipients by an index on `userId` or `groupId`, and there is neither";
+            let message = format!(
+                "handler `{}` finds recipients by an index on `userId` or `groupId`, and there is neither",
+                word(handler)
+            );
             let problem = Problem::error(at(["tables", CONNECTIONS]).itself(), message);
             self.push(problem.hint("write `indexes: { userId-index: userId }`"));
+        }
+    }
+
+    /// Without these attributes an index of a group says which connections there are, and not whose.
+    fn repeated(&mut self, handler: Shipped) {
+        let Some(table) = self.stack.tables.get(CONNECTIONS) else {
+            return;
+        };
+        for (name, index) in &table.indexes {
+            let IndexDef::Full(full) = index else {
+                continue;
+            };
+            let is_enough = match &full.projection {
+                None | Some(ProjectionDef::Named(ProjectionName::All)) => true,
+                Some(ProjectionDef::Named(ProjectionName::Keys)) => false,
+                Some(ProjectionDef::Attributes(names)) => ["userId", "connectedAt", "seenAt"]
+                    .iter()
+                    .all(|&one| one == full.key.name() || names.iter().any(|name| name == one)),
+            };
+            if !is_enough {
+                let message = format!(
+                    "handler `{}` reads `userId`, `connectedAt` and `seenAt` from the index, which does not repeat them",
+                    word(handler)
+                );
+                let here = at(["tables", CONNECTIONS, "indexes", name, "projection"]);
+                let problem = Problem::warning(here, message);
+                self.push(problem.hint("leave `projection` out, and it repeats all"));
+            }
         }
     }
 
@@ -156,4 +208,10 @@ impl Checks<'_> {
             }
         }
     }
+}
+
+/// As the file spells it.
+fn word(handler: Shipped) -> &'static str {
+    let place = PLACES.iter().find(|(known, ..)| *known == handler);
+    place.map_or("", |(_, word, _)| word)
 }

@@ -12,7 +12,7 @@ const CASES: &[Case] = &[
         "  connect: { handler: connect }\n",
         "  connect: { handler: conect }\n",
         &[
-            "11:23 error: `functions.connect.handler` cannot be `conect`: it is `connect`, `disconnect`, `send` or `authorize` / did you mean `connect`?",
+            "11:23 error: `functions.connect.handler` cannot be `conect`: it is `connect`, `disconnect`, `send`, `typing`, `presence`, `default`, `chat` or `authorize` / did you mean `connect`?",
         ],
     ),
     (
@@ -29,7 +29,7 @@ const CASES: &[Case] = &[
         "  connect: { handler: connect }\n",
         "  connect: {}\n",
         &[
-            "11:3 error: function `connect` has neither `handler` nor `source` / `handler: connect`, `disconnect` or `send` is shipped; `source` names your own code",
+            "11:3 error: function `connect` has neither `handler` nor `source` / `handler: send` names one that msgai ships, `source` your own code",
         ],
     ),
     (

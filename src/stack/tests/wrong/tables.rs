@@ -210,6 +210,18 @@ const CASES: &[Case] = &[
         ],
     ),
     (
+        "    indexes: { userId-index: userId }\n",
+        "    indexes: { userId-index: { key: userId, projection: keys } }\n",
+        &[],
+    ),
+    (
+        "    indexes: { userId-index: userId }\n  messages:\n    key: messageId\nfunctions:\n",
+        "    indexes: { userId-index: { key: userId, projection: keys } }\n  messages:\n    key: messageId\nfunctions:\n  typing: { handler: typing }\n",
+        &[
+            "7:57 warning: handler `typing` reads `userId`, `connectedAt` and `seenAt` from the index, which does not repeat them / leave `projection` out, and it repeats all",
+        ],
+    ),
+    (
         "  messages:\n    key: messageId\n",
         "",
         &[
