@@ -221,6 +221,6 @@ mod tests {
                 .headers
                 .contains_key("Sec-WebSocket-Protocol")
         );
-        assert!(!accepted.record.line().contains("secret"));
+        assert!(!accepted.record.line("f", NOW).contains("secret"));
     }
 }

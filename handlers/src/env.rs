@@ -71,6 +71,8 @@ pub struct Settings {
     connections: Option<ConnectionsTable>,
     messages: Option<MessagesTable>,
     pub endpoint: Endpoint,
+    /// The function's own name.
+    pub function: String,
     pub routes: Routes,
     /// How long a connection that was heard of counts as here.
     pub presence_seconds: u64,
@@ -132,6 +134,7 @@ impl Settings {
             connections,
             messages,
             endpoint: Endpoint::read(value),
+            function: value("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "unknown".to_owned()),
             routes: Routes::read(value),
             presence_seconds: match value("PRESENCE_SECONDS") {
                 Some(text) => seconds(&text)?,

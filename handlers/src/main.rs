@@ -50,8 +50,12 @@ impl Function {
     }
 
     async fn handle(&self, event: &Event, call: &Call) -> Result<Response, SettingsError> {
-        let Handled { response, record } = self.dispatch(event, call).await?;
-        record.write();
+        let Handled {
+            response,
+            mut record,
+        } = self.dispatch(event, call).await?;
+        record.retried = self.aws.take_retried();
+        record.write(&self.settings.function, call.now);
         Ok(response)
     }
 

@@ -44,16 +44,11 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
     pub async fn handle(&self, event: &Event, call: &Call) -> Handled {
         let mut record = Record::of(event);
         match in_time(call, self.accept(event, call, &mut record)).await {
-            Ok(Accepted::Ours(message)) => self.finish(&message, call, &mut record).await,
-            Ok(Accepted::Earlier {
-                message,
-                status,
-                recipients,
-            }) => {
-                record.outcome = "duplicate";
-                let frame =
-                    status_frame(message.id(), message.conversation_id(), &status, recipients);
-                self.report(&frame, call, &mut record).await;
+            Ok(accepted) => {
+                let stored = call.millis();
+                self.answer(&accepted, call, &mut record).await;
+                record.store_ms = Some(stored);
+                record.deliver_ms = Some(call.millis().saturating_sub(stored));
             }
             Err(refusal) => room::refuse(self.sockets, &refusal, call, &mut record).await,
         }
@@ -61,6 +56,23 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
         Handled {
             response: Response::ok(),
             record,
+        }
+    }
+
+    /// Delivers what is this call's to deliver; of anything else, only what became of it is told.
+    async fn answer(&self, accepted: &Accepted, call: &Call, record: &mut Record) {
+        match accepted {
+            Accepted::Ours(message) => self.finish(message, call, record).await,
+            Accepted::Earlier {
+                message,
+                status,
+                recipients,
+            } => {
+                record.outcome = "duplicate";
+                let frame =
+                    status_frame(message.id(), message.conversation_id(), status, *recipients);
+                self.report(&frame, call, record).await;
+            }
         }
     }
 

@@ -432,7 +432,10 @@ fn the_policy_allows_exactly_what_is_used() {
             "Sid": "IndexesConnections"
           },
           {
-            "Action": "dynamodb:PutItem",
+            "Action": [
+              "dynamodb:PutItem",
+              "dynamodb:UpdateItem"
+            ],
             "Effect": "Allow",
             "Resource": "arn:aws:dynamodb:eu-west-1:111122223333:table/Messages",
             "Sid": "TableMessages"

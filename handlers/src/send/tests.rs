@@ -88,7 +88,7 @@ fn a_direct_message_reaches_every_connection_of_its_recipient() {
     assert_eq!(record.recipients, Some(2));
     assert_eq!(record.user_id.as_deref(), Some("alice"));
     assert_eq!(record.message_id.as_deref(), Some("m1"));
-    assert!(!record.line().contains("hi\""));
+    assert!(!record.line("f", NOW).contains("hi\""));
 
     let mut stored = data;
     stored["storedBy"] = record.request_id.into();
