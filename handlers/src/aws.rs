@@ -8,6 +8,7 @@ mod messages;
 mod path;
 mod signed;
 mod sockets;
+mod timeline;
 
 pub use invoke::EVENT_BYTES;
 pub use messages::AwsMessages;

@@ -198,6 +198,16 @@ impl Tally {
         }
     }
 
+    /// Both together.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.gone.extend(other.gone);
+        self.is_partial |= other.is_partial;
+        self.fault = self.fault.or(other.fault);
+        self
+    }
+
     fn blame(&mut self, fault: String) {
         self.fault.get_or_insert(fault);
     }

@@ -1,21 +1,24 @@
 //! Tables and sockets in memory, for tests: as strict as `DynamoDB` and as forgetful as its indexes.
 //!
-//! Pages hold two rows; an index still shows a row deleted within the same event; a post yields once,
-//! so that posts overlap; empty and missing keys are refused.
+//! Pages hold two rows; an index still shows a row deleted within the same event, and, if it lags, does not show new ones;
+//! every call yields once, so that calls overlap; empty and missing keys are refused. [`Fate`] says how a call ends.
+
+mod sockets;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
+use std::task::Poll;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Value, json};
 
-use crate::broadcast::{Posted, Sockets};
-use crate::connections::{Audience, Connection, Connections, Cursor, LIFETIME_SECONDS, Page, Row};
+use crate::connections::{Connection, Connections, LIFETIME_SECONDS};
 use crate::event::Event;
 use crate::fault::Fault;
-use crate::messages::{Change, Found, Messages, MessagesKey, Put};
+use crate::messages::MessagesKey;
 
 /// Milliseconds since the Unix epoch, in all tests.
 pub(crate) const NOW: u64 = 1_708_326_702_000;
@@ -64,6 +67,21 @@ pub(crate) struct Double {
     key: MessagesKey,
     indexes: BTreeSet<&'static str>,
     keys_only: bool,
+    /// Owners of timelines that fit into one transaction; without any there are no timelines.
+    places_at_once: usize,
+}
+
+/// How a call ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It fails and does nothing.
+    Fails,
+    /// It is done, and its answer is lost.
+    IsLost,
+    /// The process dies before it.
+    DiesBefore,
+    /// The process dies when it is done.
+    DiesAfter,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +98,16 @@ struct State {
     hanging_puts: bool,
     failing_queries: BTreeSet<String>,
     stuttering: bool,
+    /// Rows that the indexes do not show yet.
+    unseen: BTreeSet<String>,
+    is_lagging: bool,
+    /// Owner and position → what stands there; heads and marks are at 0, receipts under their own owners.
+    timeline: BTreeMap<(String, u64), Value>,
+    /// The call that meets each fate, counted from here.
+    fates: BTreeMap<usize, Fate>,
+    calls: usize,
+    /// The process that made the last call is dead.
+    is_dead: bool,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +130,15 @@ impl Double {
             key: MessagesKey::parse(key).unwrap(),
             indexes: BTreeSet::from(["userId", "groupId"]),
             keys_only: false,
+            places_at_once: 0,
+        }
+    }
+
+    /// With timelines, and transactions that take so many owners.
+    pub(crate) fn with_timeline(places_at_once: usize) -> Self {
+        Self {
+            places_at_once,
+            ..Self::new()
         }
     }
 
@@ -190,7 +227,79 @@ impl Double {
 
     /// The indexes catch up with the table.
     pub(crate) fn settle(&self) {
-        self.state().ghosts.clear();
+        let mut state = self.state();
+        state.ghosts.clear();
+        state.unseen.clear();
+    }
+
+    /// From here on the indexes show new rows only when they [`Double::settle`].
+    pub(crate) fn lag(&self) {
+        self.state().is_lagging = true;
+    }
+
+    /// The `nth` call from here meets a fate.
+    pub(crate) fn doom(&self, nth: usize, fate: Fate) {
+        let mut state = self.state();
+        let nth = state.calls + nth;
+        state.fates.insert(nth, fate);
+    }
+
+    /// All calls that are doomed go well again.
+    pub(crate) fn heal(&self) {
+        self.state().fates.clear();
+    }
+
+    /// Whether the process died that made the last call.
+    pub(crate) fn died(&self) -> bool {
+        std::mem::take(&mut self.state().is_dead)
+    }
+
+    /// Everything goes through here: others come between, and the call meets its fate.
+    async fn call<T>(
+        &self,
+        name: &str,
+        act: impl FnOnce(&mut State) -> Result<T, Fault> + Send,
+    ) -> Result<T, Fault> {
+        give_way().await;
+        let fate = {
+            let mut state = self.state();
+            state.calls += 1;
+            let calls = state.calls;
+            state.fates.remove(&calls)
+        };
+        match fate {
+            None => act(&mut self.state()),
+            Some(Fate::Fails) => Err(unavailable(name)),
+            Some(Fate::IsLost) => act(&mut self.state()).and_then(|_| Err(unavailable(name))),
+            Some(Fate::DiesBefore) => self.die().await,
+            Some(Fate::DiesAfter) => {
+                act(&mut self.state()).map(drop).unwrap_or_default();
+                self.die().await
+            }
+        }
+    }
+
+    async fn die<T>(&self) -> T {
+        self.state().is_dead = true;
+        pending().await
+    }
+
+    /// What stands in a timeline, in order: position and message.
+    pub(crate) fn timeline(&self, owner: &str) -> Vec<(u64, String)> {
+        let state = self.state();
+        let of_owner = state
+            .timeline
+            .iter()
+            .filter(|((of, n), _)| of == owner && *n > 0);
+        of_owner
+            .map(|((_, n), message)| (*n, message["messageId"].as_str().unwrap().to_owned()))
+            .collect()
+    }
+
+    pub(crate) fn marked_at(&self, mark: &str) -> u64 {
+        let state = self.state();
+        let mark = state.timeline.get(&(mark.to_owned(), 0));
+        mark.map_or(0, |last| last.as_u64().unwrap())
     }
 
     pub(crate) fn has_row(&self, id: &str) -> bool {
@@ -218,223 +327,24 @@ impl Double {
     }
 }
 
+/// Lets everything else that can go on do so first. Unlike tokio's it needs no scheduler of tokio's.
+async fn give_way() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if has_waited {
+            return Poll::Ready(());
+        }
+        has_waited = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 fn invalid(call: &str, what: &str) -> Fault {
     Fault::Invalid(format!("{call}: ValidationException: {what}"))
 }
 
 fn unavailable(call: &str) -> Fault {
     Fault::Unavailable(format!("{call}: InternalServerError"))
-}
-
-impl Connections for Double {
-    async fn put(&self, connection: &Connection) -> Result<(), Fault> {
-        let item = connection.to_item();
-        for name in ["connectionId", "userId", "groupId"] {
-            let value = item.get(name).map(|value| value.as_s().unwrap());
-            if value.is_some_and(|value| value.is_empty() || value.len() > 2048) {
-                return Err(invalid("PutItem", name));
-            }
-        }
-        let mut state = self.state();
-        if state.failing_writes {
-            return Err(unavailable("PutItem"));
-        }
-        state.rows.insert(connection.connection_id.clone(), item);
-        Ok(())
-    }
-
-    async fn get(&self, connection_id: &str) -> Result<Option<Connection>, Fault> {
-        let state = self.state();
-        let row = state.rows.get(connection_id);
-        Ok(row.and_then(|row| Connection::from_item(|name| row.get(name))))
-    }
-
-    async fn touch(&self, connection_id: &str, now: u64) -> Result<Option<Connection>, Fault> {
-        if self.state().failing_writes {
-            return Err(unavailable("UpdateItem"));
-        }
-        if let Some(row) = self.state().rows.get_mut(connection_id) {
-            row.insert("seenAt".into(), AttributeValue::N(now.to_string()));
-        }
-        self.get(connection_id).await
-    }
-
-    async fn delete(&self, connection_id: &str) -> Result<(), Fault> {
-        let mut state = self.state();
-        if state.failing_writes {
-            return Err(unavailable("DeleteItem"));
-        }
-        if let Some(row) = state.rows.remove(connection_id) {
-            state.ghosts.insert(connection_id.into(), row);
-        }
-        Ok(())
-    }
-
-    async fn prune(&self, connection_id: &str, found_under: &Audience) -> Result<(), Fault> {
-        let owner = AttributeValue::S(found_under.value().into());
-        let is_same = |row: &Item| row.get(found_under.attribute()) == Some(&owner);
-        let holds = self.state().rows.get(connection_id).is_some_and(is_same);
-        if holds {
-            return self.delete(connection_id).await;
-        }
-        Ok(())
-    }
-
-    fn can_find(&self, audience: &Audience) -> bool {
-        self.indexes.contains(audience.attribute())
-    }
-
-    async fn page(&self, audience: &Audience, after: Option<Cursor>) -> Result<Page, Fault> {
-        assert!(self.can_find(audience), "no such index");
-        let state = self.state();
-        if state.failing_queries.contains(audience.value()) {
-            return Err(unavailable("Query"));
-        }
-        let value = AttributeValue::S(audience.value().into());
-        let after = after.map(|cursor| cursor["connectionId"].as_s().unwrap().clone());
-        let mut found: Vec<_> = state.rows.iter().chain(&state.ghosts).collect();
-        found.sort_by_key(|(id, _)| *id);
-        found.retain(|(id, row)| {
-            row.get(audience.attribute()) == Some(&value)
-                && after.as_ref().is_none_or(|after| *id > after)
-        });
-        let rows = found.iter().take(PAGE).map(|(_, row)| {
-            let keys = ["connectionId", audience.attribute()];
-            let repeats = |name: &str| !self.keys_only || keys.contains(&name);
-            Row::from_item(|name| row.get(name).filter(|_| repeats(name))).unwrap()
-        });
-        let rows: Vec<_> = rows.collect();
-        let next = rows.last().filter(|_| found.len() > PAGE).map(|row| {
-            let id = AttributeValue::S(row.connection_id.clone());
-            Cursor::from([("connectionId".to_owned(), id)])
-        });
-        Ok(Page { rows, next })
-    }
-}
-
-impl Messages for Double {
-    fn key(&self) -> &MessagesKey {
-        &self.key
-    }
-
-    async fn put_new(&self, item: &Map<String, Value>) -> Result<Put, Fault> {
-        let is_hanging = self.state().hanging_puts;
-        if is_hanging {
-            return pending().await;
-        }
-        let mut state = self.state();
-        if state.failing_writes {
-            return Err(unavailable("PutItem"));
-        }
-        let key = strict_key(&self.key, item)?;
-        if !is_storable(&Value::Object(item.clone()), 0) || json!(item).to_string().len() > 409_600
-        {
-            return Err(invalid("PutItem", "the item"));
-        }
-        let is_repeated = std::mem::take(&mut state.stuttering);
-        if is_repeated {
-            state.items.insert(key.clone(), item.clone());
-        }
-        if let Some(found) = state.items.get(&key) {
-            return Ok(Put::Exists(Found::new(found.clone())));
-        }
-        state.items.insert(key, item.clone());
-        Ok(Put::Stored)
-    }
-
-    async fn change(&self, key: &Map<String, Value>, change: &Change) -> Result<bool, Fault> {
-        let key = strict_key(&self.key, key)?;
-        let mut state = self.state();
-        if state.failing_changes {
-            return Err(unavailable("UpdateItem"));
-        }
-        Ok(state
-            .items
-            .get_mut(&key)
-            .is_some_and(|item| apply(item, change)))
-    }
-}
-
-/// A change as `DynamoDB` makes it: only if its condition holds.
-fn apply(item: &mut Map<String, Value>, change: &Change) -> bool {
-    let is_sent = item["status"] == "sent";
-    let claim = item.get("claimedUntil").and_then(Value::as_u64);
-    let (holds, new) = match change {
-        Change::Claim { seen, until } => (
-            is_sent && claim == Some(*seen),
-            json!({"claimedUntil": until}),
-        ),
-        Change::Release { claim: mine } => (claim == Some(*mine), json!({"claimedUntil": 0})),
-        Change::Delivered { recipients } => (
-            is_sent,
-            json!({"status": "delivered", "deliveredTo": recipients}),
-        ),
-    };
-    if holds {
-        item.extend(new.as_object().unwrap().clone());
-    }
-    holds
-}
-
-fn strict_key(key: &MessagesKey, item: &Map<String, Value>) -> Result<String, Fault> {
-    let attributes = [Some(key.partition()), key.sort()];
-    let mut values = Vec::new();
-    for attribute in attributes.into_iter().flatten() {
-        match item.get(attribute.name()) {
-            Some(Value::String(text)) if !text.is_empty() && text.len() <= 2048 => {
-                values.push(json!(text));
-            }
-            Some(Value::Number(number)) => values.push(json!(number)),
-            _ => return Err(invalid("PutItem", attribute.name())),
-        }
-    }
-    Ok(json!(values).to_string())
-}
-
-fn is_storable(value: &Value, depth: usize) -> bool {
-    match value {
-        Value::Object(fields) => {
-            depth <= 32
-                && fields
-                    .iter()
-                    .all(|(name, value)| !name.is_empty() && is_storable(value, depth + 1))
-        }
-        Value::Array(values) => depth <= 32 && values.iter().all(|v| is_storable(v, depth + 1)),
-        Value::Number(number) => number.as_f64().is_some_and(|n| n.abs() < 1e126),
-        _ => true,
-    }
-}
-
-impl Sockets for Double {
-    async fn post(&self, connection_id: &str, frame: &[u8]) -> Result<Posted, Fault> {
-        assert!(frame.len() <= 131_072, "API Gateway refuses this frame");
-        {
-            let mut state = self.state();
-            state.posts_in_flight += 1;
-            state.most_posts_in_flight = state.most_posts_in_flight.max(state.posts_in_flight);
-        }
-        tokio::task::yield_now().await;
-        let is_hanging = {
-            let mut state = self.state();
-            state.posts_in_flight -= 1;
-            let socket = state.sockets.get(connection_id);
-            socket.is_some_and(|socket| socket.is_hanging)
-        };
-        if is_hanging {
-            return pending().await;
-        }
-        let mut state = self.state();
-        let Some(socket) = state.sockets.get_mut(connection_id) else {
-            return Ok(Posted::Gone);
-        };
-        if socket.is_failing {
-            return Err(unavailable("PostToConnection"));
-        }
-        if socket.is_closed {
-            socket.posts_after_close += 1;
-            return Ok(Posted::Gone);
-        }
-        socket.frames.push(serde_json::from_slice(frame).unwrap());
-        Ok(Posted::Taken)
-    }
 }

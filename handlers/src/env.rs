@@ -26,6 +26,8 @@ pub enum Handler {
     Default,
     /// All message routes in one function.
     Chat,
+    CatchUp,
+    MarkRead,
 }
 
 /// Every handler and its name: a new one is a line here, one in the enum, one in [`Settings::suffice`] if it needs
@@ -34,6 +36,8 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("connect", Handler::Connect),
     ("disconnect", Handler::Disconnect),
     ("send", Handler::Send),
+    ("catchUp", Handler::CatchUp),
+    ("markRead", Handler::MarkRead),
     ("typing", Handler::Typing),
     ("presence", Handler::Presence),
     ("default", Handler::Default),
@@ -45,6 +49,8 @@ const CHAT: &[(&str, Handler)] = &[
     ("sendMessage", Handler::Send),
     ("typing", Handler::Typing),
     ("presence", Handler::Presence),
+    ("catchUp", Handler::CatchUp),
+    ("markRead", Handler::MarkRead),
 ];
 
 impl Handler {
@@ -101,7 +107,19 @@ pub struct ConnectionsTable {
 pub struct MessagesTable {
     pub name: String,
     pub key: MessagesKey,
+    pub timeline: Option<TimelineTable>,
 }
+
+/// The timeline; its key is `owner`, and the number `position`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineTable {
+    pub name: String,
+    /// How long an entry is kept, if the table's `ttl` is on.
+    pub days: u64,
+}
+
+/// How long an entry of the timeline is kept unless the environment says otherwise.
+const TIMELINE_DAYS: u64 = 30;
 
 /// How the URL before `/@connections` is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +140,7 @@ impl Settings {
             Some(name) => Some(MessagesTable {
                 name,
                 key: messages_key(value("MESSAGES_KEY").as_deref())?,
+                timeline: timeline(value)?,
             }),
             None => None,
         };
@@ -150,8 +169,15 @@ impl Settings {
             Handler::Connect | Handler::Disconnect | Handler::Typing | Handler::Presence => {
                 self.connections().map(|_| ())
             }
-            Handler::Send | Handler::Chat => {
+            Handler::Send | Handler::MarkRead | Handler::Chat => {
                 self.connections().and_then(|_| self.messages().map(|_| ()))
+            }
+            Handler::CatchUp => {
+                self.connections()?;
+                match self.messages()?.timeline {
+                    Some(_) => Ok(()),
+                    None => Err(SettingsError::Missing("TIMELINE_TABLE")),
+                }
             }
         }
     }
@@ -187,6 +213,22 @@ impl Routes {
 fn seconds(text: &str) -> Result<u64, SettingsError> {
     let parsed = text.parse().ok().filter(|n| (1..=MOST_SECONDS).contains(n));
     parsed.ok_or_else(|| SettingsError::BadSeconds(text.to_owned()))
+}
+
+fn timeline(
+    value: impl Fn(&str) -> Option<String>,
+) -> Result<Option<TimelineTable>, SettingsError> {
+    let Some(name) = value("TIMELINE_TABLE") else {
+        return Ok(None);
+    };
+    let days = match value("TIMELINE_DAYS") {
+        None => TIMELINE_DAYS,
+        Some(text) => match text.parse() {
+            Ok(days) if (1..=36_500).contains(&days) => days,
+            _ => return Err(SettingsError::BadDays(text)),
+        },
+    };
+    Ok(Some(TimelineTable { name, days }))
 }
 
 fn messages_key(text: Option<&str>) -> Result<MessagesKey, SettingsError> {
@@ -278,6 +320,7 @@ pub enum SettingsError {
     Missing(&'static str),
     BadKey(String),
     BadSeconds(String),
+    BadDays(String),
 }
 
 impl SettingsError {
@@ -285,7 +328,7 @@ impl SettingsError {
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::UnknownHandler(_) => "Runtime.UnknownHandler",
-            Self::Missing(_) | Self::BadKey(_) | Self::BadSeconds(_) => {
+            Self::Missing(_) | Self::BadKey(_) | Self::BadSeconds(_) | Self::BadDays(_) => {
                 "Runtime.InvalidEnvironment"
             }
         }
@@ -311,6 +354,10 @@ impl fmt::Display for SettingsError {
             Self::BadSeconds(text) => write!(
                 f,
                 "PRESENCE_SECONDS is `{text}`; write a whole number from 1 to {MOST_SECONDS}"
+            ),
+            Self::BadDays(text) => write!(
+                f,
+                "TIMELINE_DAYS is `{text}`; write how many days a message is kept for replay, 1 to 36500"
             ),
             Self::BadKey(text) => write!(
                 f,
@@ -461,6 +508,26 @@ mod tests {
             read(&[("AWS_SECRET_ACCESS_KEY", "")]),
             Err(SettingsError::Missing("AWS_SECRET_ACCESS_KEY"))
         );
+    }
+
+    #[test]
+    fn a_timeline_is_kept_for_a_month_unless_said_otherwise() {
+        let timeline = |more: &[(&str, &str)]| {
+            let mut all = vec![("CONNECTIONS_TABLE", "C"), ("MESSAGES_TABLE", "M")];
+            all.extend(more);
+            read(&all).and_then(|settings| Ok(settings.messages()?.timeline.clone()))
+        };
+        let table = |days| {
+            let name = "T".to_owned();
+            Ok(Some(TimelineTable { name, days }))
+        };
+        assert_eq!(timeline(&[]), Ok(None));
+        assert_eq!(timeline(&[("TIMELINE_TABLE", "T")]), table(30));
+        let days = |text| timeline(&[("TIMELINE_TABLE", "T"), ("TIMELINE_DAYS", text)]);
+        assert_eq!(days("7"), table(7));
+        for wrong in ["0", "-1", "a week"] {
+            assert_eq!(days(wrong), Err(SettingsError::BadDays(wrong.into())));
+        }
     }
 
     #[test]

@@ -67,13 +67,17 @@ impl Function {
         let handled = match self.handler.on(&event.request_context.route_key) {
             Handler::Connect => connect::handle(&connections?, event, call).await,
             Handler::Disconnect => disconnect::handle(&connections?, event, call).await,
-            Handler::Send => {
+            handler @ (Handler::Send | Handler::CatchUp | Handler::MarkRead) => {
                 let chat = Chat {
                     connections: &connections?,
                     messages: &self.aws.messages(self.settings.messages()?),
                     sockets,
                 };
-                chat.handle(event, call).await
+                match handler {
+                    Handler::CatchUp => chat.catch_up(event, call).await,
+                    Handler::MarkRead => chat.mark_read(event, call).await,
+                    _ => chat.handle(event, call).await,
+                }
             }
             Handler::Typing => {
                 let connections = connections?;

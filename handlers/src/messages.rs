@@ -9,13 +9,14 @@ mod stored;
 
 use std::future::Future;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::attribute;
 use crate::call::Call;
-use crate::connections::{Audience, Connection};
+use crate::connections::{Audience, Connection, PARTITION_KEY_BYTES};
 use crate::fault::Fault;
-use crate::reply::{Code, Refusal, frame};
+use crate::reply::{Code, Refusal, frame, replay_frame};
+use crate::timeline::{self, Positions};
 
 pub use incoming::{Incoming, To, client_id, fields, ids};
 pub use key::{KeyAttribute, MessagesKey};
@@ -30,6 +31,15 @@ const STORED_BY: &str = "storedBy";
 /// Until when one call alone may deliver the message, in milliseconds since the Unix epoch.
 const CLAIMED_UNTIL: &str = "claimedUntil";
 
+/// Where in its recipients' timelines the message is.
+const POSITIONS: &str = "positions";
+
+/// As long as it is there, some recipients' timelines lack the message; the number of recipients that go together.
+const UNWRITTEN: &str = "unwritten";
+
+/// Room for a position in a frame: what a JSON number holds exactly.
+const MOST_POSITION: u64 = 1 << 53;
+
 /// A message that may be sent, in its sender's name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
@@ -39,6 +49,7 @@ pub struct Message {
     /// Everything that table and recipients have in common, in the order in which clients see it.
     data: Map<String, Value>,
     carried: Map<String, Value>,
+    positions: Positions,
 }
 
 impl Message {
@@ -83,6 +94,7 @@ impl Message {
             conversation_id,
             data,
             carried,
+            positions: Positions::new(),
         };
         message.check(key)?;
         Ok(message)
@@ -92,21 +104,37 @@ impl Message {
         let item = self.item("", u64::MAX);
         key.check(&item)?;
         attribute::check(&item)?;
-        let size = self.frame().len();
-        if size > FRAME_BYTES {
-            return Err(Refusal::new(
-                Code::TooLarge,
-                format!(
-                    "the message takes {size} bytes on its way out, its text under both names; \
-                     the most is {FRAME_BYTES}"
-                ),
-            ));
+        fits(self.frame().len())
+    }
+
+    /// Refuses a message that has no room for its positions.
+    pub fn check_places(&self, at_once: usize) -> Result<(), Refusal> {
+        let owners = self.owners();
+        for owner in owners.iter().chain(&[self.receipts()]) {
+            if owner.len() > PARTITION_KEY_BYTES {
+                let message = "an id in the message is too long for a timeline";
+                return Err(Refusal::new(Code::TooLarge, message));
+            }
         }
-        Ok(())
+        let mut placed = self.clone();
+        let first = owners.iter().take(at_once);
+        placed.positions = first.map(|owner| (owner.clone(), MOST_POSITION)).collect();
+        attribute::check(&placed.item("", u64::MAX))?;
+        let mut message = self.with_status("delivered");
+        message.insert("position".into(), MOST_POSITION.into());
+        let group = match &self.to {
+            To::Group(id) => Some(id.as_str()),
+            To::User(_) | To::Users(_) => None,
+        };
+        fits(replay_frame(group, &[message], MOST_POSITION, false).len())
     }
 
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    pub fn sender_id(&self) -> &str {
+        self.data["senderId"].as_str().unwrap_or_default()
     }
 
     pub fn to(&self) -> &To {
@@ -123,9 +151,43 @@ impl Message {
             .audiences(self.data["senderId"].as_str().unwrap_or_default())
     }
 
+    /// Whose timelines it belongs into.
+    pub fn owners(&self) -> Vec<String> {
+        self.audiences().iter().map(timeline::owner).collect()
+    }
+
+    /// Under which name the receipts of its places are kept.
+    pub fn receipts(&self) -> String {
+        // As JSON, because an id may contain any separator.
+        let name = json!([self.data["senderId"], self.id]);
+        format!("receipt/{name}")
+    }
+
+    pub fn positions(&self) -> &Positions {
+        &self.positions
+    }
+
+    pub fn place(&mut self, positions: Positions) {
+        self.positions.extend(positions);
+    }
+
     /// What recipients get.
     pub fn frame(&self) -> Vec<u8> {
         frame("message", &self.with_status("delivered"))
+    }
+
+    /// What one audience gets: with the position in its own timeline.
+    pub fn frame_to(&self, audience: &Audience) -> Vec<u8> {
+        let mut data = self.with_status("delivered");
+        if let Some(position) = self.positions.get(&timeline::owner(audience)) {
+            data.insert("position".into(), (*position).into());
+        }
+        frame("message", &data)
+    }
+
+    /// What a timeline keeps.
+    pub fn entry(&self) -> String {
+        Value::Object(self.with_status("delivered")).to_string()
     }
 
     /// What the table gets. `request_id` is the event's, and its call has the message for itself until `claimed_until`.
@@ -133,6 +195,21 @@ impl Message {
         let mut item = self.with_status("sent");
         item.insert(STORED_BY.into(), request_id.into());
         item.insert(CLAIMED_UNTIL.into(), claimed_until.into());
+        if !self.positions.is_empty() {
+            item.insert(POSITIONS.into(), json!(self.positions));
+        }
+        item
+    }
+
+    /// The item while some recipients' timelines still lack the message, which are written so many at once.
+    pub fn unwritten_item(
+        &self,
+        request_id: &str,
+        claimed_until: u64,
+        at_once: usize,
+    ) -> Map<String, Value> {
+        let mut item = self.item(request_id, claimed_until);
+        item.insert(UNWRITTEN.into(), at_once.into());
         item
     }
 
@@ -147,6 +224,20 @@ impl Message {
         data.extend(self.carried.clone());
         data
     }
+}
+
+/// Refuses what one POST cannot carry.
+fn fits(bytes: usize) -> Result<(), Refusal> {
+    if bytes <= FRAME_BYTES {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        Code::TooLarge,
+        format!(
+            "the message takes {bytes} bytes on its way out, its text under both names; \
+             the most is {FRAME_BYTES}"
+        ),
+    ))
 }
 
 /// A sender speaks for nobody else.
@@ -169,6 +260,12 @@ pub trait Messages: Sync {
     /// Stores an item unless one with the same key is there.
     fn put_new(&self, item: &Map<String, Value>)
     -> impl Future<Output = Result<Put, Fault>> + Send;
+
+    /// The item with this key, as the last write left it.
+    fn get_item(
+        &self,
+        key: &Map<String, Value>,
+    ) -> impl Future<Output = Result<Option<Found>, Fault>> + Send;
 
     /// Changes the item with this key, if the change's condition holds; whether it did.
     fn change(

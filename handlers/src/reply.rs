@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::event::Event;
 
@@ -89,6 +89,8 @@ pub enum Code {
     UnknownAction,
     /// A table did not answer as it should; the same message may be sent again.
     Storage,
+    /// There is no such message for this user.
+    NotFound,
     /// The message is stored and could not be delivered; the same message may be sent again.
     Delivery,
 }
@@ -104,6 +106,7 @@ impl Code {
             Self::TooLarge => "tooLarge",
             Self::UnknownAction => "unknownAction",
             Self::Storage => "storage",
+            Self::NotFound => "notFound",
             Self::Delivery => "delivery",
         }
     }
@@ -130,6 +133,13 @@ impl Refusal {
         }
         frame("error", &data)
     }
+
+    /// The `error` frame of an event that is about several messages.
+    pub fn frame_of_several(&self, message_ids: &[String]) -> Vec<u8> {
+        let Self { code, message } = self;
+        let data = json!({"code": code.as_str(), "message": message, "messageIds": message_ids});
+        frame("error", &data)
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -152,6 +162,34 @@ pub fn status_frame(
     data["status"] = status.into();
     data["recipients"] = recipients.into();
     frame("messageStatus", &data)
+}
+
+/// The `messageStatus` frame of a message that somebody has read.
+pub fn read_frame(message_id: &str, conversation_id: Option<&str>, read_by: &str) -> Vec<u8> {
+    let mut data = json!({"messageId": message_id});
+    if let Some(id) = conversation_id {
+        data["conversationId"] = id.into();
+    }
+    data["status"] = "read".into();
+    data["readBy"] = read_by.into();
+    frame("messageStatus", &data)
+}
+
+/// The `replay` frame: messages of one timeline, and where the next page begins.
+pub fn replay_frame(
+    group_id: Option<&str>,
+    messages: &[Map<String, Value>],
+    cursor: u64,
+    has_more: bool,
+) -> Vec<u8> {
+    let mut data = Map::new();
+    if let Some(id) = group_id {
+        data.insert("groupId".into(), id.into());
+    }
+    data.insert("messages".into(), json!(messages));
+    data.insert("cursor".into(), cursor.into());
+    data.insert("more".into(), has_more.into());
+    frame("replay", &data)
 }
 
 /// `sent` until somebody has it.

@@ -3,21 +3,29 @@
 //! In: a MESSAGE event. Out: frames to recipients, one `messageStatus` or `error` frame to the sender, and 200.
 //! Never: a second delivery of a message that somebody has, or that another call is delivering; a body in the response.
 
+mod store;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use futures_util::{future, stream};
+use futures_util::future;
+use futures_util::stream::{self, StreamExt};
 use tokio::time::timeout_at;
 
-use crate::broadcast::{self, Sockets, Target};
+use crate::broadcast::{self, Sockets, Tally, Target};
 use crate::call::Call;
-use crate::connections::{Audience, Connection, Connections};
+use crate::connections::{Audience, Connections};
 use crate::event::Event;
-use crate::fault::Fault;
 use crate::log::{Handled, Record};
-use crate::messages::{Change, Incoming, Message, Messages, Progress, Put, Standing};
+use crate::messages::{Change, Incoming, Message, Messages};
 use crate::reply::{Code, Refusal, Response, status, status_frame};
 use crate::room::{self, REPORT_BY, STORE_BY, storage};
+use crate::timeline::Timeline;
+
+use store::Accepted;
+
+/// Recipients of one message that are served at once, when each gets a frame of its own.
+const OWNERS_AT_ONCE: usize = 8;
 
 /// What the chat talks to.
 #[derive(Debug)]
@@ -27,19 +35,7 @@ pub struct Chat<'a, C, M, S> {
     pub sockets: &'a S,
 }
 
-/// A message that is in the table.
-enum Accepted {
-    /// This call has it for itself, and delivers it.
-    Ours(Message),
-    /// An earlier call has come that far with it.
-    Earlier {
-        message: Message,
-        status: String,
-        recipients: u64,
-    },
-}
-
-impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
+impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
     /// Handles one MESSAGE event.
     pub async fn handle(&self, event: &Event, call: &Call) -> Handled {
         let mut record = Record::of(event);
@@ -87,76 +83,21 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
         let sender = room::sender(self.connections, call, record).await?;
         let message = Message::new(incoming, &sender, self.messages.key(), call)?;
         room::findable(self.connections, &message.audiences())?;
+        if self.messages.is_kept() {
+            message.check_places(self.at_once(&message))?;
+        }
         record.message_id = Some(message.id().to_owned());
         self.store(message, &sender, call, record).await
     }
 
-    /// Puts the message into the table; the same one again is fine, another with its key is not.
-    async fn store(
-        &self,
-        message: Message,
-        sender: &Connection,
-        call: &Call,
-        record: &mut Record,
-    ) -> Result<Accepted, Refusal> {
-        let request_id = record.request_id.clone();
-        let item = message.item(&request_id, call.ends_at());
-        let found = match self.messages.put_new(&item).await {
-            Ok(Put::Stored) => return Ok(Accepted::Ours(message)),
-            Ok(Put::Exists(found)) => found,
-            Err(fault) => return Err(refused(fault, record)),
-        };
-        match message.against(&found, &request_id, call.now) {
-            Standing::Ours => Ok(Accepted::Ours(message)),
-            Standing::Another => Err(Refusal::new(
-                Code::Conflict,
-                "another message is stored under this key; send it with a new `messageId`",
-            )),
-            Standing::Again(progress) => {
-                let stored = Message::stored(found).unwrap_or(message);
-                stored.to().permit(sender)?;
-                self.again(stored, progress, call, record).await
-            }
-        }
-    }
-
-    /// The same message once more: taken over if the call that had it is over, and nobody has it.
-    async fn again(
-        &self,
-        message: Message,
-        progress: Progress,
-        call: &Call,
-        record: &mut Record,
-    ) -> Result<Accepted, Refusal> {
-        let (status, recipients) = match progress {
-            Progress::Done { status, recipients } => (status, recipients),
-            Progress::Claimed => ("sent".to_owned(), 0),
-            Progress::Lapsed { claim: seen } => {
-                let until = call.ends_at();
-                let claim = Change::Claim { seen, until };
-                let key = message.key(self.messages.key());
-                match self.messages.change(&key, &claim).await {
-                    Ok(true) => return Ok(Accepted::Ours(message)),
-                    Ok(false) => ("sent".to_owned(), 0),
-                    Err(fault) => return Err(refused(fault, record)),
-                }
-            }
-        };
-        Ok(Accepted::Earlier {
-            message,
-            status,
-            recipients,
-        })
-    }
-
     /// Delivers and reports. Who else listens as the sender is looked up meanwhile.
     async fn finish(&self, message: &Message, call: &Call, record: &mut Record) {
-        let audiences = message.audiences();
-        let frame = message.frame();
-        let delivery =
-            broadcast::broadcast(self.connections, self.sockets, &audiences, &frame, call);
         let sender = Audience::User(record.user_id.clone().unwrap_or_default());
-        let (tally, own) = future::join(delivery, self.own_connections(&sender, call)).await;
+        let (tally, own) = future::join(
+            self.deliver(message, call),
+            self.own_connections(&sender, call),
+        )
+        .await;
         record.recipients = Some(tally.delivered);
         record.failed = tally.failed;
         record.pruned = tally.gone.len();
@@ -192,6 +133,27 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
             Ok(Err(fault)) => Some(fault.to_string()),
             Err(_) => Some("what became of the message was not stored in time".to_owned()),
         });
+    }
+
+    /// One frame for all, or, with timelines, one for each owner.
+    async fn deliver(&self, message: &Message, call: &Call) -> Tally {
+        let audiences = message.audiences();
+        let to = async |audiences: &[Audience], frame: Vec<u8>| {
+            broadcast::broadcast(self.connections, self.sockets, audiences, &frame, call).await
+        };
+        if message.positions().is_empty() {
+            return to(&audiences, message.frame()).await;
+        }
+        let to = &to;
+        let each = audiences.iter().map(|audience| async move {
+            let frame = message.frame_to(audience);
+            to(std::slice::from_ref(audience), frame).await
+        });
+        let each: Vec<_> = each.collect();
+        stream::iter(each)
+            .buffer_unordered(OWNERS_AT_ONCE)
+            .fold(Tally::default(), async |all, one| all.and(one))
+            .await
     }
 
     /// Tells every connection of the sender what became of its message.
@@ -251,25 +213,14 @@ impl<C: Connections, M: Messages, S: Sockets> Chat<'_, C, M, S> {
     }
 }
 
-/// What a table's fault means to the client.
-fn refused(fault: Fault, record: &mut Record) -> Refusal {
-    record.blame(Some(fault.to_string()));
-    match fault {
-        Fault::Invalid(_) => Refusal::invalid(
-            "the Messages table refuses the message; \
-             look for an index key that is empty or of another type",
-        ),
-        Fault::Unavailable(_) => storage(),
-    }
-}
-
 fn undelivered() -> Refusal {
     let message =
         "the message is stored and was not delivered; send it again with the same `messageId`";
     Refusal::new(Code::Delivery, message)
 }
 
-async fn in_time<T>(
+/// The answer, if the tables gave it in time.
+pub(crate) async fn in_time<T>(
     call: &Call,
     accept: impl Future<Output = Result<T, Refusal>>,
 ) -> Result<T, Refusal> {

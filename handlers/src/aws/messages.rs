@@ -21,13 +21,13 @@ pub struct AwsMessages<'a> {
     pub(super) table: &'a MessagesTable,
 }
 
-fn attributes(item: &Map<String, Value>) -> HashMap<String, AttributeValue> {
+pub(super) fn attributes(item: &Map<String, Value>) -> HashMap<String, AttributeValue> {
     item.iter()
         .map(|(name, value)| (name.clone(), to_attribute(value)))
         .collect()
 }
 
-fn found(item: Option<&HashMap<String, AttributeValue>>) -> Found {
+pub(super) fn found(item: Option<&HashMap<String, AttributeValue>>) -> Found {
     let fields = item.into_iter().flatten();
     let fields = fields.map(|(name, value)| (name.clone(), from_attribute(value)));
     Found::new(fields.collect())
@@ -53,6 +53,15 @@ impl Messages for AwsMessages<'_> {
                 }
                 _ => Err(fault("PutItem", &self.table.name, &error)),
             },
+        }
+    }
+
+    async fn get_item(&self, key: &Map<String, Value>) -> Result<Option<Found>, Fault> {
+        let request = self.client.get_item().table_name(&self.table.name);
+        let request = request.set_key(Some(attributes(key))).consistent_read(true);
+        match request.send().await {
+            Ok(output) => Ok(output.item().map(|item| found(Some(item)))),
+            Err(error) => Err(fault("GetItem", &self.table.name, &error)),
         }
     }
 
@@ -98,8 +107,8 @@ fn expression(change: &Change) -> Expression {
     match change {
         Change::Claim { seen, until } => Expression {
             update: "SET #claimedUntil = :until",
-            condition: "#claimedUntil = :seen AND #status = :sent",
-            names: &["claimedUntil", "status"],
+            condition: "#claimedUntil = :seen AND (#status = :sent OR attribute_exists(#unwritten))",
+            names: &["claimedUntil", "status", "unwritten"],
             values: vec![
                 (":seen", number(*seen)),
                 (":until", number(*until)),
@@ -112,6 +121,12 @@ fn expression(change: &Change) -> Expression {
             names: &["claimedUntil"],
             values: vec![(":claim", number(*claim)), (":none", number(0))],
         },
+        Change::Written => Expression {
+            update: "REMOVE #unwritten",
+            condition: "attribute_exists(#unwritten)",
+            names: &["unwritten"],
+            values: Vec::new(),
+        },
         Change::Delivered { recipients } => Expression {
             update: "SET #status = :delivered, #deliveredTo = :recipients",
             condition: "#status = :sent",
@@ -120,6 +135,15 @@ fn expression(change: &Change) -> Expression {
                 (":sent", text("sent")),
                 (":delivered", text("delivered")),
                 (":recipients", number(*recipients)),
+            ],
+        },
+        Change::Read { by } => Expression {
+            update: "SET #status = :read ADD #readBy :by",
+            condition: "attribute_exists(#senderId)",
+            names: &["status", "readBy", "senderId"],
+            values: vec![
+                (":read", text("read")),
+                (":by", AttributeValue::Ss(vec![by.clone()])),
             ],
         },
     }

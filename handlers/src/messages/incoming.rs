@@ -11,14 +11,17 @@ use crate::reply::{Code, Refusal};
 const MOST_RECIPIENTS: usize = 1000;
 
 /// What recipients and table read about a message is ours to say; a client's fields of these names are dropped.
-const RESERVED: [&str; 7] = [
+const RESERVED: [&str; 10] = [
     "action",
     "claimedUntil",
     "deliveredTo",
     "order",
+    "position",
+    "positions",
     "readBy",
     "status",
     "storedBy",
+    "unwritten",
 ];
 
 /// One message, read.

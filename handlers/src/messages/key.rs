@@ -46,6 +46,11 @@ impl MessagesKey {
         })
     }
 
+    /// Whether a message's id is the whole key.
+    pub fn is_message_id(&self) -> bool {
+        self.partition.name == "messageId" && self.sort.is_none()
+    }
+
     pub fn partition(&self) -> &KeyAttribute {
         &self.partition
     }

@@ -6,7 +6,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{CLAIMED_UNTIL, Message, STORED_BY, To};
+use super::{CLAIMED_UNTIL, Message, POSITIONS, STORED_BY, To, UNWRITTEN};
+use crate::timeline::Positions;
 
 /// What became of a conditional put.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +24,12 @@ pub enum Change {
     Claim { seen: u64, until: u64 },
     /// Lets go of a claim that is still one's own.
     Release { claim: u64 },
+    /// Every recipient's timeline has it.
+    Written,
     /// The first recipients have it. Does nothing to one that is further.
     Delivered { recipients: u64 },
+    /// A recipient says that it read the message.
+    Read { by: String },
 }
 
 /// How a message stands to an item with the same key.
@@ -45,6 +50,8 @@ pub enum Progress {
     Done { status: String, recipients: u64 },
     /// A call is delivering it.
     Claimed,
+    /// A call is delivering it, and some recipients' timelines lack it.
+    Unwritten,
     /// The call that had it until then is over.
     Lapsed { claim: u64 },
 }
@@ -66,11 +73,27 @@ impl Found {
         self.0.get(name)?.as_u64()
     }
 
+    /// How many owners' places go together, as long as some are missing.
+    pub fn unwritten(&self) -> Option<usize> {
+        usize::try_from(self.number(UNWRITTEN)?).ok()
+    }
+
+    /// The places that were given together with this item.
+    pub fn positions(&self) -> Positions {
+        let positions = self.0.get(POSITIONS).and_then(Value::as_object);
+        let positions = positions.into_iter().flatten();
+        positions
+            .filter_map(|(owner, position)| Some((owner.clone(), position.as_u64()?)))
+            .collect()
+    }
+
     fn progress(&self, now: u64) -> Progress {
         let status = self.text("status").unwrap_or("sent");
+        let is_open = status == "sent" || self.unwritten().is_some();
         match self.number(CLAIMED_UNTIL) {
-            Some(claim) if status == "sent" && claim > now => Progress::Claimed,
-            Some(claim) if status == "sent" => Progress::Lapsed { claim },
+            Some(claim) if is_open && claim <= now => Progress::Lapsed { claim },
+            Some(_) if self.unwritten().is_some() => Progress::Unwritten,
+            Some(_) if is_open => Progress::Claimed,
             _ => Progress::Done {
                 status: status.to_owned(),
                 recipients: self.number("deliveredTo").unwrap_or_default(),
@@ -112,6 +135,7 @@ impl Message {
 
     /// The message as it was stored first: that counts, whatever its sender says the second time.
     pub fn stored(found: Found) -> Option<Self> {
+        let positions = found.positions();
         let mut item = found.0;
         for name in OURS {
             item.shift_remove(name);
@@ -127,6 +151,7 @@ impl Message {
             conversation_id: text("conversationId"),
             data,
             carried: item,
+            positions,
         })
     }
 }

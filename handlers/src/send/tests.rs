@@ -1,5 +1,7 @@
 //! One test for each outcome of a message.
 
+mod places;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
