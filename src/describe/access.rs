@@ -70,13 +70,26 @@ impl Reach {
     }
 
     fn add_shipped(&mut self, handler: Shipped) {
-        use Deed::{Delete, Get, Put, QueryIndexes, Update};
+        use Deed::{Delete, Get, Put, Query, QueryIndexes, Update};
         match handler {
             Shipped::Connect => self.add("connections", &[Put]),
             Shipped::Disconnect => self.add("connections", &[Delete]),
             Shipped::Send => {
                 self.add("connections", &[Get, QueryIndexes, Delete]);
                 self.add("messages", &[Put, Update]);
+                // Each part of a transaction is allowed as what it would be alone.
+                self.add("timeline", &[Get, Put, Update]);
+                self.connections.insert("POST");
+            }
+            Shipped::CatchUp => {
+                self.add("connections", &[Get, QueryIndexes, Delete]);
+                self.add("messages", &[Update]);
+                self.add("timeline", &[Get, Query, Update]);
+                self.connections.insert("POST");
+            }
+            Shipped::MarkRead => {
+                self.add("connections", &[Get, QueryIndexes, Delete]);
+                self.add("messages", &[Get, Update]);
                 self.connections.insert("POST");
             }
             Shipped::Typing => {
@@ -104,6 +117,8 @@ impl Reach {
 /// What `chat` does in one function.
 const CHAT: &[Shipped] = &[
     Shipped::Send,
+    Shipped::CatchUp,
+    Shipped::MarkRead,
     Shipped::Typing,
     Shipped::Presence,
     Shipped::Default,

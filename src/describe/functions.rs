@@ -169,6 +169,8 @@ fn handler(def: &FunctionDef) -> String {
         (Some(Shipped::Default), _) => "default".to_owned(),
         (Some(Shipped::Chat), _) => "chat".to_owned(),
         (Some(Shipped::Authorize), _) => "authorize".to_owned(),
+        (Some(Shipped::CatchUp), _) => "catchUp".to_owned(),
+        (Some(Shipped::MarkRead), _) => "markRead".to_owned(),
         (None, Some(entry)) => entry.clone(),
         // Rust runtimes do not read it, but Lambda demands one.
         (None, None) => "bootstrap".to_owned(),

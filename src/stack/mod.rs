@@ -275,6 +275,8 @@ pub enum Shipped {
     Connect,
     Disconnect,
     Send,
+    CatchUp,
+    MarkRead,
     Typing,
     Presence,
     Default,

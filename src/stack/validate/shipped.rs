@@ -11,6 +11,10 @@ use super::{Checks, at};
 
 const CONNECTIONS: &str = "connections";
 const MESSAGES: &str = "messages";
+const TIMELINE: &str = "timeline";
+
+const TIMELINE_EXAMPLE: &str =
+    "timeline: { key: { partition: owner, sort: \"position:N\" }, ttl: ttl }";
 
 /// Where each handler belongs; `None` is any route for messages, and what is no route's name is no place on one.
 const PLACES: &[(Shipped, &str, Option<&str>)] = &[
@@ -22,6 +26,8 @@ const PLACES: &[(Shipped, &str, Option<&str>)] = &[
     (Shipped::Default, "default", None),
     (Shipped::Chat, "chat", None),
     (Shipped::Authorize, "authorize", Some("auth.jwt")),
+    (Shipped::CatchUp, "catchUp", None),
+    (Shipped::MarkRead, "markRead", None),
 ];
 
 /// Those that answer without a table.
@@ -44,7 +50,7 @@ const TELLING_APART: &[Shipped] = &[Shipped::Typing, Shipped::Presence, Shipped:
 /// What every message has without its sender's doing.
 const ALWAYS_THERE: [&str; 3] = ["messageId", "senderId", "timestamp"];
 
-impl Checks<'_> {
+impl<'a> Checks<'a> {
     pub(super) fn shipped(&mut self) {
         let stack = self.stack;
         let first = |wanted: &dyn Fn(&Shipped) -> bool| {
@@ -67,7 +73,32 @@ impl Checks<'_> {
         if let Some((_, handler)) = first(&|one| TELLING_APART.contains(one)) {
             self.repeated(handler);
         }
+        match self.serving(Shipped::CatchUp, "catchUp") {
+            Some(function) => self.catch_up(function),
+            None if first(&|one| STORING.contains(one)).is_some() => {
+                // It is used as soon as it is there.
+                let timeline = self.stack.tables.get(TIMELINE);
+                timeline.into_iter().for_each(|table| self.timeline(table));
+            }
+            None => {}
+        }
+        if let Some(function) = self.serving(Shipped::MarkRead, "markRead") {
+            self.mark_read(function);
+        }
         self.handlers_on_routes();
+    }
+
+    /// The function that does this: by its handler, or as `chat` on the route of this name.
+    fn serving(&self, handler: Shipped, route: &str) -> Option<&'a str> {
+        let stack = self.stack;
+        let mut functions = stack.functions.iter();
+        let own = functions.find(|(_, def)| def.handler == Some(handler));
+        let by_chat = || {
+            let key = stack.api.routes.get(route)?.function();
+            let found = stack.functions.get_key_value(key)?;
+            (found.1.handler == Some(Shipped::Chat)).then_some(found)
+        };
+        own.or_else(by_chat).map(|(key, _)| key.as_str())
     }
 
     fn connections(&mut self, function: &str) {
@@ -144,6 +175,48 @@ impl Checks<'_> {
                 let problem = Problem::warning(here, message);
                 self.push(problem.hint("leave `projection` out, and it repeats all"));
             }
+        }
+    }
+
+    fn catch_up(&mut self, function: &str) {
+        if !self.stack.tables.contains_key(MESSAGES) {
+            self.no_table(function, MESSAGES, "messages: { key: messageId }");
+        }
+        match self.stack.tables.get(TIMELINE) {
+            None => self.no_table(function, TIMELINE, TIMELINE_EXAMPLE),
+            Some(table) => self.timeline(table),
+        }
+    }
+
+    fn timeline(&mut self, table: &TableDef) {
+        let kind = |attribute: &super::super::Attribute, name: &str, kind: AttributeType| {
+            attribute.name() == name && attribute.kind() == Some(kind)
+        };
+        let fits = matches!(&table.key, KeyDef::Pair(pair)
+            if kind(&pair.partition, "owner", AttributeType::S)
+                && kind(&pair.sort, "position", AttributeType::N));
+        if !fits {
+            let message = "the shipped handlers keep timelines by `owner` and `position`";
+            let problem = Problem::error(at(["tables", TIMELINE, "key"]), message);
+            self.push(problem.hint("write `key: { partition: owner, sort: \"position:N\" }`"));
+        }
+        if table.ttl.as_deref().is_some_and(|ttl| ttl != "ttl") {
+            let message = "the shipped handlers write the time an entry expires to `ttl`";
+            self.push(Problem::warning(at(["tables", TIMELINE, "ttl"]), message));
+        }
+    }
+
+    fn mark_read(&mut self, function: &str) {
+        let Some(table) = self.stack.tables.get(MESSAGES) else {
+            self.no_table(function, MESSAGES, "messages: { key: messageId }");
+            return;
+        };
+        let fits = matches!(&table.key, KeyDef::Partition(key)
+            if key.name() == "messageId" && key.kind() == Some(AttributeType::S));
+        if !fits {
+            let message = "handler `markRead` finds a message by `messageId` alone";
+            let problem = Problem::error(at(["tables", MESSAGES, "key"]), message);
+            self.push(problem.hint("write `key: messageId`, or leave `markRead` out"));
         }
     }
 
