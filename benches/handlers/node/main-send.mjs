@@ -1,0 +1,4 @@
+import { send } from "./send.mjs"
+import { serve } from "./runtime.mjs"
+
+await serve(send)
