@@ -13,15 +13,19 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use sha2::{Digest as _, Sha256};
 
 use super::HttpError;
 
+const TOKEN: &str = "x-amz-security-token";
+
 /// Signs for one account and region.
 pub struct Signer {
     identity: Identity,
+    /// Lambda's is a thousand bytes long: checked once, not for each recipient.
+    token: Option<HeaderValue>,
     region: String,
     clock: fn() -> SystemTime,
 }
@@ -48,7 +52,16 @@ fn hex(bytes: &[u8]) -> String {
 
 impl Signer {
     pub fn new(credentials: Credentials, region: String, clock: fn() -> SystemTime) -> Self {
+        let token = credentials.session_token().map(|token| {
+            let value = HeaderValue::from_str(token);
+            value.map(|mut value| {
+                value.set_sensitive(true);
+                value
+            })
+        });
         Self {
+            // One that is no header cannot be sent, and signing says so.
+            token: token.and_then(Result::ok),
             identity: credentials.into(),
             region,
             clock,
@@ -86,7 +99,14 @@ impl Signer {
         let signed = sign(signable, &params.into()).map_err(|error| invalid(&error))?;
         let mut request = head.clone().map(|()| Full::new(body.bytes.clone()));
         let (instructions, _) = signed.into_parts();
-        instructions.apply_to_request_http1x(&mut request);
+        for (name, value) in instructions.headers() {
+            let value = match &self.token {
+                Some(token) if name == TOKEN => token.clone(),
+                _ => HeaderValue::from_str(value).map_err(|error| invalid(&error))?,
+            };
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| invalid(&error))?;
+            request.headers_mut().insert(name, value);
+        }
         Ok(request)
     }
 }
