@@ -1,6 +1,6 @@
 // Store first, then deliver, then report: what the shipped `send` does, with the SDK as it comes.
 import { randomUUID } from "node:crypto"
-import { DeleteItemCommand, GetItemCommand, PutItemCommand, QueryCommand } from "@aws-sdk/client-dynamodb"
+import { DeleteItemCommand, GetItemCommand, PutItemCommand, QueryCommand, UpdateItemCommand } from "@aws-sdk/client-dynamodb"
 import { PostToConnectionCommand } from "@aws-sdk/client-apigatewaymanagementapi"
 import { AT_ONCE, connections, dynamodb, messages, sockets } from "./clients.mjs"
 
@@ -9,7 +9,7 @@ const INDEX = {
   groupId: process.env.CONNECTIONS_INDEX_BY_GROUP_ID,
 }
 
-export async function send(event) {
+export async function send(event, left) {
   const context = event.requestContext
   const client = sockets(context)
   const message = JSON.parse(event.body)
@@ -21,12 +21,13 @@ export async function send(event) {
   const content = message.content ?? message.message
   const data = { ...message, messageId: message.messageId ?? randomUUID(), senderId: sender, content, message: content }
   delete data.action
-  await store({ ...data, timestamp: Date.now(), status: "sent" })
+  await store({ ...data, timestamp: Date.now(), status: "sent", claimedUntil: Date.now() + left })
 
   const [attribute, value] = data.groupId ? ["groupId", data.groupId] : ["userId", data.recipientId]
   const [targets, own] = await Promise.all([find(attribute, value), find("userId", sender)])
   const frame = JSON.stringify({ type: "message", data: { ...data, status: "delivered" } })
   const delivered = await broadcast(client, targets, frame)
+  if (delivered) await mark(data.messageId, delivered)
   const status = { messageId: data.messageId, status: delivered ? "delivered" : "sent", recipients: delivered }
   await broadcast(client, own, JSON.stringify({ type: "messageStatus", data: status }))
   const { connectionId, routeKey: route, requestId } = context
@@ -42,6 +43,20 @@ async function store(data) {
   }
   const ConditionExpression = "attribute_not_exists(messageId)"
   await dynamodb.send(new PutItemCommand({ TableName: messages, Item, ConditionExpression }))
+}
+
+/** The message counts as delivered from now on. */
+async function mark(messageId, recipients) {
+  await dynamodb.send(
+    new UpdateItemCommand({
+      TableName: messages,
+      Key: { messageId: { S: messageId } },
+      UpdateExpression: "SET #status = :delivered, #deliveredTo = :recipients",
+      ConditionExpression: "#status = :sent",
+      ExpressionAttributeNames: { "#status": "status", "#deliveredTo": "deliveredTo" },
+      ExpressionAttributeValues: { ":delivered": { S: "delivered" }, ":sent": { S: "sent" }, ":recipients": { N: String(recipients) } },
+    }),
+  )
 }
 
 /** The live connections that an index has for a value, page by page. */

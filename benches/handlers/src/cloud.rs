@@ -188,7 +188,7 @@ async fn answer(
     }
     if path.contains("/@connections/") {
         if !state.world.delay.is_zero() {
-            tokio::time::sleep(state.world.delay).await;
+            tokio::time::sleep_until(tokio::time::Instant::now() + state.world.delay).await;
         }
         state.posts.fetch_add(1, Ordering::Relaxed);
         return Ok(with(StatusCode::OK, Bytes::new()));
@@ -218,9 +218,7 @@ async fn next(state: &State) -> Response<Full<Bytes>> {
     let Some(event) = event else {
         return std::future::pending().await;
     };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("a clock");
+    let now = now().as_millis();
     let mut answer = with(StatusCode::OK, Bytes::from(event.to_string()));
     let headers = answer.headers_mut();
     for (name, value) in [
@@ -228,10 +226,7 @@ async fn next(state: &State) -> Response<Full<Bytes>> {
             "lambda-runtime-aws-request-id",
             "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned(),
         ),
-        (
-            "lambda-runtime-deadline-ms",
-            (now.as_millis() + 10_000).to_string(),
-        ),
+        ("lambda-runtime-deadline-ms", (now + 10_000).to_string()),
         (
             "lambda-runtime-invoked-function-arn",
             "arn:aws:lambda:eu-west-1:000000000000:function:f".to_owned(),
@@ -241,6 +236,13 @@ async fn next(state: &State) -> Response<Full<Bytes>> {
         headers.insert(name, value.parse().expect("a header"));
     }
     answer
+}
+
+/// Since the Unix epoch, as a deadline is told.
+#[expect(clippy::disallowed_methods, reason = "this program is its own clock")]
+fn now() -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("a clock")
 }
 
 fn with(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {

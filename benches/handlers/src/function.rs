@@ -146,6 +146,15 @@ impl Drop for Function {
     }
 }
 
+/// The Runtime API of this process, when it is a function itself.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "Lambda says it by the environment"
+)]
+pub(crate) fn api() -> String {
+    std::env::var("AWS_LAMBDA_RUNTIME_API").expect("a Runtime API")
+}
+
 pub(crate) fn millis(time: std::time::Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
