@@ -1,6 +1,6 @@
 //! `$connect`: writes down who is connected, or says why not.
 //!
-//! In: the query string or the authorizer's word. Out: 200, 400 or 500, which is how the handshake ends.
+//! In: the query string or the authorizer's word. Out: 200, 400, 403 or 500, which is how the handshake ends.
 //! Never: a frame; a post to a connection that is not yet open fails.
 
 use serde_json::Value;
@@ -9,17 +9,28 @@ use crate::call::Call;
 use crate::connections::{
     Connection, Connections, LIFETIME_SECONDS, PARTITION_KEY_BYTES, key_problem,
 };
+use crate::env::Door;
 use crate::event::Event;
 use crate::log::{Handled, Record};
 use crate::reply::{Code, Refusal, Response};
 
 /// Handles one CONNECT event.
-pub async fn handle<C: Connections>(connections: &C, event: &Event, call: &Call) -> Handled {
+pub async fn handle<C: Connections>(
+    connections: &C,
+    door: &Door,
+    event: &Event,
+    call: &Call,
+) -> Handled {
     let mut record = Record::of(event);
-    let response = match connection(event, call) {
+    let row = admitted(door, event).and_then(|()| connection(event, call));
+    let response = match row {
         Err(refusal) => {
             record.outcome = refusal.code.as_str();
-            Response::refuse(400, &refusal)
+            let status = match refusal.code {
+                Code::Forbidden => 403,
+                _ => 400,
+            };
+            Response::refuse(status, &refusal)
         }
         Ok(connection) => {
             record.user_id = Some(connection.user_id.clone());
@@ -50,20 +61,44 @@ async fn put<C: Connections>(
     }
 }
 
+/// Whether anybody may come in this way, whoever it is.
+fn admitted(door: &Door, event: &Event) -> Result<(), Refusal> {
+    let forbidden = |message: &str| Err(Refusal::new(Code::Forbidden, message));
+    if !door.origins.admit(event.header("Origin")) {
+        return forbidden("this page may not connect; add its origin to `auth.origins`");
+    }
+    if door.requires_principal && event.request_context.principal_id().is_none() {
+        return forbidden("no authorizer has said who this is; deploy the stack's `auth` again");
+    }
+    Ok(())
+}
+
 /// The row of a connection, from what the event says.
 fn connection(event: &Event, call: &Call) -> Result<Connection, Refusal> {
     let context = &event.request_context;
     let connected_at = context.connected_at.unwrap_or(call.now);
+    let lasts = connected_at / 1000 + LIFETIME_SECONDS;
     Ok(Connection {
         connection_id: context.connection_id.clone(),
         user_id: user_id(event)?,
         group_id: match event.query("groupId") {
-            Some(id) => Some(usable("groupId", id)?),
+            Some(id) => Some(joinable(event, usable("groupId", id)?)?),
             None => None,
         },
         connected_at,
-        ttl: connected_at / 1000 + LIFETIME_SECONDS,
+        // Who is not believed any more is not found any more, and hears nothing.
+        ttl: context
+            .expires()
+            .map_or(lasts, |expires| expires.min(lasts)),
     })
+}
+
+fn joinable(event: &Event, group_id: String) -> Result<String, Refusal> {
+    if event.request_context.may_join(&group_id) {
+        return Ok(group_id);
+    }
+    let message = "`groupId` is not one of the groups in the token";
+    Err(Refusal::new(Code::Forbidden, message))
 }
 
 /// The authorizer's word, and only without an authorizer the client's.
@@ -101,7 +136,25 @@ mod tests {
     fn connect(double: &Double, more: Value) -> Handled {
         let event = event("$connect", "c1=", more);
         let call = Call::new(NOW, "fresh", Duration::from_secs(10));
-        block_on(handle(double, &event, &call))
+        block_on(handle(double, &Door::default(), &event, &call))
+    }
+
+    fn connect_by(door: &Door, more: Value) -> (Handled, Option<Connection>) {
+        let double = Double::new();
+        let event = event("$connect", "c1=", more);
+        let call = Call::new(NOW, "fresh", Duration::from_secs(10));
+        let handled = block_on(handle(&double, door, &event, &call));
+        (handled, block_on(double.get("c1=")).unwrap())
+    }
+
+    /// What an authorizer said, for a client that would like to be in ward-3.
+    fn authorized(context: Value) -> Value {
+        let mut context = context;
+        context["principalId"] = json!("alice");
+        json!({
+            "queryStringParameters": {"groupId": "ward-3"},
+            "requestContext": {"authorizer": context, "connectedAt": CONNECTED_AT},
+        })
     }
 
     fn query(parameters: &Value) -> Value {
@@ -188,6 +241,78 @@ mod tests {
             block_on(double.get("c1=")).unwrap().unwrap().user_id,
             "alice"
         );
+    }
+
+    #[test]
+    fn a_row_ends_with_the_token() {
+        let last = CONNECTED_AT / 1000 + LIFETIME_SECONDS;
+        let soon = CONNECTED_AT / 1000 + 60;
+        for (exp, ttl) in [
+            (json!(soon.to_string()), soon),
+            (json!(soon), soon),
+            (json!((last + 1).to_string()), last),
+            // What cannot be read was long ago.
+            (json!("tomorrow"), 0),
+            (json!(true), 0),
+        ] {
+            let (_, row) = connect_by(&Door::default(), authorized(json!({"exp": exp})));
+            assert_eq!(row.unwrap().ttl, ttl, "{exp}");
+        }
+    }
+
+    #[test]
+    fn a_group_is_joined_by_who_is_in_it() {
+        for (groups, status) in [
+            (json!({"groups": r#"["ward-1","ward-3"]"#}), 200),
+            (json!({}), 200),
+            (json!({"groups": r#"["ward-1"]"#}), 403),
+            (json!({"groups": "[]"}), 403),
+            // Not a list of names.
+            (json!({"groups": "ward-3"}), 403),
+            (json!({"groups": r#"["ward-3",7]"#}), 403),
+            (json!({"groups": ["ward-3"]}), 403),
+            (json!({"groups": null}), 403),
+        ] {
+            let (handled, row) = connect_by(&Door::default(), authorized(groups.clone()));
+            assert_eq!(handled.response.status_code, status, "{groups}");
+            assert_eq!(row.is_some(), status == 200);
+        }
+        let (handled, _) = connect_by(&Door::default(), authorized(json!({"groups": "[]"})));
+        assert_eq!(body(&handled)["code"], "forbidden");
+        assert_eq!(handled.record.outcome, "forbidden");
+    }
+
+    #[test]
+    fn a_page_that_is_not_listed_stays_outside() {
+        let door = Door {
+            origins: crate::origin::Origins::parse("https://app.example.com"),
+            ..Door::default()
+        };
+        for (headers, status) in [
+            (json!({"Origin": "https://app.example.com"}), 200),
+            (json!({"origin": "https://evil.example"}), 403),
+            (json!({"Origin": "null"}), 403),
+            (json!({}), 200),
+        ] {
+            let mut event = query(&json!({"userId": "alice"}));
+            event["headers"] = headers;
+            let (handled, row) = connect_by(&door, event);
+            assert_eq!(handled.response.status_code, status);
+            assert_eq!(row.is_some(), status == 200);
+        }
+    }
+
+    /// A route that lost its authorizer lets nobody in.
+    #[test]
+    fn the_query_string_is_no_principal() {
+        let door = Door {
+            requires_principal: true,
+            ..Door::default()
+        };
+        let (handled, row) = connect_by(&door, query(&json!({"userId": "alice"})));
+        assert_eq!((handled.response.status_code, row), (403, None));
+        let (handled, _) = connect_by(&door, authorized(json!({})));
+        assert_eq!(handled.response.status_code, 200);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use aws_credential_types::Credentials;
 
 use crate::event::RequestContext;
 use crate::messages::MessagesKey;
+use crate::origin::Origins;
 use crate::presence::WITHIN_SECONDS;
 
 /// Longer than any row lives.
@@ -28,6 +29,8 @@ pub enum Handler {
     Chat,
     CatchUp,
     MarkRead,
+    /// Asked by API Gateway before `$connect`.
+    Authorize,
 }
 
 /// Every handler and its name: a new one is a line here, one in the enum, one in [`Settings::suffice`] if it needs
@@ -42,6 +45,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("presence", Handler::Presence),
     ("default", Handler::Default),
     ("chat", Handler::Chat),
+    ("authorize", Handler::Authorize),
 ];
 
 /// The routes that `chat` serves; what comes by another is answered as `default` does.
@@ -82,6 +86,16 @@ pub struct Settings {
     pub routes: Routes,
     /// How long a connection that was heard of counts as here.
     pub presence_seconds: u64,
+    pub door: Door,
+}
+
+/// Whom `connect` lets in, beside what an authorizer says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Door {
+    /// Pages that may connect, where no authorizer looks at that.
+    pub origins: Origins,
+    /// Nobody is let in on the query string's word.
+    pub requires_principal: bool,
 }
 
 /// What messages the stack has routes for.
@@ -159,13 +173,18 @@ impl Settings {
                 Some(text) => seconds(&text)?,
                 None => WITHIN_SECONDS,
             },
+            door: Door {
+                origins: Origins::parse(&value("ALLOWED_ORIGINS").unwrap_or_default()),
+                // Anything but a plain no is a yes.
+                requires_principal: value("REQUIRE_PRINCIPAL").is_some_and(|word| word != "false"),
+            },
         })
     }
 
     /// Whether a handler can work with this.
     pub fn suffice(&self, handler: Handler) -> Result<(), SettingsError> {
         match handler {
-            Handler::Default => Ok(()),
+            Handler::Default | Handler::Authorize => Ok(()),
             Handler::Connect | Handler::Disconnect | Handler::Typing | Handler::Presence => {
                 self.connections().map(|_| ())
             }
@@ -289,7 +308,7 @@ impl Account {
             ),
             dynamodb: service("AWS_ENDPOINT_URL_DYNAMODB"),
             lambda: service("AWS_ENDPOINT_URL_LAMBDA"),
-            roots: value("SSL_CERT_FILE").map(PathBuf::from),
+            roots: roots(&lookup),
         })
     }
 
@@ -313,6 +332,12 @@ impl Account {
     }
 }
 
+/// A file of root certificates that takes the place of the built-in ones.
+pub fn roots(lookup: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let file = lookup("SSL_CERT_FILE").filter(|file| !file.is_empty());
+    file.map(PathBuf::from)
+}
+
 /// What is wrong with the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingsError {
@@ -321,6 +346,11 @@ pub enum SettingsError {
     BadKey(String),
     BadSeconds(String),
     BadDays(String),
+    Bad {
+        name: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+    },
 }
 
 impl SettingsError {
@@ -328,9 +358,11 @@ impl SettingsError {
     pub fn error_type(&self) -> &'static str {
         match self {
             Self::UnknownHandler(_) => "Runtime.UnknownHandler",
-            Self::Missing(_) | Self::BadKey(_) | Self::BadSeconds(_) | Self::BadDays(_) => {
-                "Runtime.InvalidEnvironment"
-            }
+            Self::Missing(_)
+            | Self::BadKey(_)
+            | Self::BadSeconds(_)
+            | Self::BadDays(_)
+            | Self::Bad { .. } => "Runtime.InvalidEnvironment",
         }
     }
 }
@@ -350,6 +382,10 @@ impl fmt::Display for SettingsError {
             Self::Missing(name) => write!(
                 f,
                 "the environment variable {name} is not set; set it in the function's configuration"
+            ),
+            Self::Bad { name, wanted } => write!(
+                f,
+                "{name} is not {wanted}; set it in the function's configuration"
             ),
             Self::BadSeconds(text) => write!(
                 f,
@@ -409,10 +445,13 @@ mod tests {
         let nothing = read(&[("CONNECTIONS_TABLE", "")]).unwrap();
         let connections = SettingsError::Missing("CONNECTIONS_TABLE");
         let messages = SettingsError::Missing("MESSAGES_TABLE");
-        assert_eq!(nothing.suffice(Handler::Default), Ok(()));
+        let alone = [Handler::Default, Handler::Authorize];
+        for handler in alone {
+            assert_eq!(nothing.suffice(handler), Ok(()));
+        }
         let one = read(&[("CONNECTIONS_TABLE", "C")]).unwrap();
         assert_eq!(one.connections().unwrap().by_user_id, None);
-        for (_, handler) in HANDLERS.iter().filter(|(_, h)| *h != Handler::Default) {
+        for (_, handler) in HANDLERS.iter().filter(|(_, h)| !alone.contains(h)) {
             assert_eq!(nothing.suffice(*handler), Err(connections.clone()));
             let is_content = one.suffice(*handler);
             assert!(is_content.is_ok() || is_content == Err(messages.clone()));

@@ -17,6 +17,8 @@ pub struct Event {
     pub body: Option<String>,
     #[serde(default)]
     pub is_base64_encoded: bool,
+    /// What an authorizer is asked to allow; there in its events only.
+    pub method_arn: Option<String>,
 }
 
 /// Where the event comes from and, with an authorizer, from whom.
@@ -56,6 +58,32 @@ impl RequestContext {
     /// Whom the authorizer says the client is. `Some` even if it says nonsense: the caller must not fall back then.
     pub fn principal_id(&self) -> Option<&Value> {
         self.authorizer.as_ref()?.get("principalId")
+    }
+
+    /// Until when the authorizer believes that, in seconds since the Unix epoch; what cannot be read is long ago.
+    pub fn expires(&self) -> Option<u64> {
+        let exp = self.authorizer.as_ref()?.get("exp")?;
+        let number = match exp {
+            Value::String(text) => text.parse().ok(),
+            other => other.as_u64(),
+        };
+        Some(number.unwrap_or_default())
+    }
+
+    /// Whether the authorizer lets the client join a group: any, if it says nothing about groups.
+    pub fn may_join(&self, group_id: &str) -> bool {
+        let groups = self
+            .authorizer
+            .as_ref()
+            .and_then(|context| context.get("groups"));
+        let Some(groups) = groups else {
+            return true;
+        };
+        // What is no list of names is a list of none.
+        let names = groups
+            .as_str()
+            .and_then(|text| serde_json::from_str::<Vec<String>>(text).ok());
+        names.is_some_and(|names| names.iter().any(|name| name == group_id))
     }
 }
 

@@ -187,7 +187,12 @@ impl World {
             query["groupId"] = group.into();
         }
         let event = event("$connect", &id, json!({"queryStringParameters": query}));
-        let handled = block_on(connect::handle(&self.double, &event, &self.call()));
+        let handled = block_on(connect::handle(
+            &self.double,
+            &crate::env::Door::default(),
+            &event,
+            &self.call(),
+        ));
         prop_assert_eq!(handled.response.status_code, 200);
         self.double.open(&id);
         self.people.push(Person {

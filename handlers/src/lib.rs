@@ -33,6 +33,7 @@
 //! ```
 
 pub mod attribute;
+pub mod authorize;
 pub mod aws;
 pub mod broadcast;
 pub mod call;
@@ -44,10 +45,12 @@ pub mod env;
 pub mod event;
 pub mod fault;
 pub mod http;
+pub mod jwks;
 pub mod jwt;
 pub mod log;
 pub mod mark_read;
 pub mod messages;
+pub mod origin;
 pub mod presence;
 pub mod reply;
 pub mod room;

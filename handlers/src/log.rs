@@ -50,6 +50,9 @@ pub struct Record {
     pub deliver_ms: Option<u64>,
     #[serde(rename = "duration_ms")]
     pub duration_ms: u64,
+    /// Until when the authorizer believes who the client is, in seconds since the Unix epoch.
+    #[serde(skip)]
+    pub believed_until: Option<u64>,
     /// What an operator should look at; goes to stderr.
     #[serde(skip)]
     pub error: Option<String>,
@@ -77,6 +80,7 @@ impl Record {
             route: context.route_key.clone(),
             connection_id: context.connection_id.clone(),
             request_id: context.request_id.clone(),
+            believed_until: context.expires(),
             ..Self::default()
         }
     }

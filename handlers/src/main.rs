@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
+use handlers::authorize::{Gate, Trust};
 use handlers::aws::{Aws, AwsSockets};
 use handlers::call::Call;
-use handlers::env::{Account, Handler, Settings, SettingsError};
+use handlers::env::{Account, Handler, Settings, SettingsError, roots};
 use handlers::event::Event;
+use handlers::http::Http;
+use handlers::jwks::Keyring;
 use handlers::log::Handled;
 use handlers::reply::Response;
 use handlers::room::Room;
@@ -31,9 +34,27 @@ async fn main() -> ExitCode {
 /// A handler whose events are not a WebSocket API's gets a `serve` of its own here.
 async fn start() -> Result<ExitCode, SettingsError> {
     let handler = Handler::named(&variable("_HANDLER").unwrap_or_default())?;
+    if handler == Handler::Authorize {
+        return authorize().await;
+    }
     let function = &Function::load(handler).await?;
     let handle = async |event: Event, call: Call| function.handle(&event, &call).await;
     Ok(runtime::serve(handle).await)
+}
+
+/// The authorizer needs no table and no credentials: it has a client of its own, and its answer is a policy.
+async fn authorize() -> Result<ExitCode, SettingsError> {
+    let trust = &Trust::read(variable)?;
+    let fetch = &Http::new(roots(variable));
+    let keys = &Keyring::default();
+    let gate = Gate { trust, keys, fetch };
+    let name = &variable("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
+    let decide = async |event: Event, call: Call| {
+        let (answer, record) = gate.decide(&event, &call).await;
+        record.write(name, call.now);
+        answer
+    };
+    Ok(runtime::serve(decide).await)
 }
 
 impl Function {
@@ -65,7 +86,9 @@ impl Function {
         let connections = table.map(|table| self.aws.connections(table));
         let sockets = &self.sockets(event);
         let handled = match self.handler.on(&event.request_context.route_key) {
-            Handler::Connect => connect::handle(&connections?, event, call).await,
+            Handler::Connect => {
+                connect::handle(&connections?, &self.settings.door, event, call).await
+            }
             Handler::Disconnect => disconnect::handle(&connections?, event, call).await,
             handler @ (Handler::Send | Handler::CatchUp | Handler::MarkRead) => {
                 let chat = Chat {
@@ -91,7 +114,8 @@ impl Function {
                 let result = presence::handle(&mut room, self.settings.presence_seconds).await;
                 room.close(result).await
             }
-            Handler::Default | Handler::Chat => {
+            // `Authorize` has been led to its own `serve`.
+            Handler::Default | Handler::Chat | Handler::Authorize => {
                 unknown::handle(sockets, &self.settings.routes, event, call).await
             }
         };

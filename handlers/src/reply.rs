@@ -79,6 +79,8 @@ pub enum Code {
     NotConnected,
     /// Not in the sender's name, or not in a group of the sender's.
     Forbidden,
+    /// The token that the connection was opened with has expired: connect again with a new one.
+    Expired,
     /// The stack has no index for this sort of message.
     Unsupported,
     /// Another message is stored under this key.
@@ -101,6 +103,7 @@ impl Code {
             Self::Invalid => "invalid",
             Self::NotConnected => "notConnected",
             Self::Forbidden => "forbidden",
+            Self::Expired => "expired",
             Self::Unsupported => "unsupported",
             Self::Conflict => "conflict",
             Self::TooLarge => "tooLarge",

@@ -70,6 +70,7 @@ impl<'a, C: Connections, S: Sockets> Room<'a, C, S> {
 
     /// Who sent it, and a note in the table that this connection was heard of now.
     pub async fn seen(&mut self) -> Result<Connection, Refusal> {
+        unexpired(self.call, &self.record)?;
         let found = self
             .connections
             .touch(&self.record.connection_id, self.call.now);
@@ -135,8 +136,21 @@ pub async fn sender<C: Connections>(
     call: &Call,
     record: &mut Record,
 ) -> Result<Connection, Refusal> {
+    unexpired(call, record)?;
     let found = in_time(call, connections.get(&record.connection_id)).await;
     known(found, call, record)
+}
+
+/// An open socket outlives the token that it was opened with; what is said on it then does not count.
+fn unexpired(call: &Call, record: &Record) -> Result<(), Refusal> {
+    if record
+        .believed_until
+        .is_none_or(|until| call.now_seconds() < until)
+    {
+        return Ok(());
+    }
+    let message = "the token of this connection has expired; connect again with a new one";
+    Err(Refusal::new(Code::Expired, message))
 }
 
 fn known(

@@ -480,3 +480,28 @@ fn a_broken_body_is_told_without_quoting_it() {
         assert_eq!(error_code(&double, "a1"), "invalid");
     }
 }
+
+/// The socket is open for two hours whatever the token says, and the row may be older than the word on it.
+#[test]
+fn what_is_said_after_the_tokens_end_is_refused_by_name() {
+    let double = ward();
+    let until = |exp: Value| {
+        let message = json!({"recipientId": "bob", "content": "hi", "messageId": "m1"});
+        let context = json!({"authorizer": {"principalId": "alice", "exp": exp}});
+        let more = json!({"body": message.to_string(), "requestContext": context});
+        let chat = Chat {
+            connections: &double,
+            messages: &double,
+            sockets: &double,
+        };
+        let handled = block_on(chat.handle(&event("sendMessage", "a1", more), &call()));
+        handled.record.outcome
+    };
+    for exp in [NOW / 1000, NOW / 1000 - 60, 0] {
+        assert_eq!(until(json!(exp.to_string())), "expired");
+        assert_eq!(error_code(&double, "a1"), "expired");
+    }
+    assert_eq!(until(json!("not a time")), "expired");
+    assert!(double.frames("b1").is_empty());
+    assert_eq!(until(json!((NOW / 1000 + 1).to_string())), "delivered");
+}
