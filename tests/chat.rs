@@ -15,6 +15,10 @@ mod deployed;
 mod functions;
 #[path = "chat/gateway.rs"]
 mod gateway;
+#[path = "chat/identity.rs"]
+mod identity;
+#[path = "chat/issuer.rs"]
+mod issuer;
 #[path = "chat/people.rs"]
 mod people;
 #[path = "chat/person.rs"]

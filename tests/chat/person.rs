@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use msgai::talk::{Client, Closed, Frame};
+use msgai::talk::{Client, Closed, ConnectError, Frame};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -34,6 +34,30 @@ impl Person {
         Self {
             client,
             heard: Vec::new(),
+        }
+    }
+
+    /// Connects with a header or a sub-protocol beside the query string; gives the status of a refusal.
+    pub(crate) async fn tries(
+        url: &str,
+        query: &str,
+        protocols: &[&str],
+        headers: &[(&str, &str)],
+    ) -> Result<Self, u16> {
+        let url = format!("{url}?{query}");
+        let protocols: Vec<String> = protocols.iter().map(|&one| one.to_owned()).collect();
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let connecting = Client::connect(&url, &protocols, &headers);
+        match timeout(LIMIT, connecting).await.expect("an answer in time") {
+            Ok(client) => Ok(Self {
+                client,
+                heard: Vec::new(),
+            }),
+            Err(ConnectError::Refused { status, .. }) => Err(status),
+            Err(other) => panic!("{query}: {other}"),
         }
     }
 
