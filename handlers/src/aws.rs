@@ -137,6 +137,9 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
+/// One event of a message route, on AWS.
+pub type Room<'a> = crate::room::Room<'a, AwsConnections<'a>, AwsSockets>;
+
 /// The Connections table in `DynamoDB`.
 #[derive(Debug, Clone, Copy)]
 pub struct AwsConnections<'a> {

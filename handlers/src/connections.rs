@@ -8,6 +8,7 @@ use std::future::Future;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::fault::Fault;
+use crate::reply::{Code, Refusal};
 
 /// A row outlives its connection by this at most; `DynamoDB` deletes it some time afterwards.
 pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
@@ -31,6 +32,15 @@ impl Connection {
     /// Whether the row still counts; expired rows stay readable for hours.
     pub fn is_live(&self, now_seconds: u64) -> bool {
         self.ttl > now_seconds
+    }
+
+    /// The group that the connection joined, as an audience.
+    pub fn group(&self) -> Result<Audience, Refusal> {
+        let group = self.group_id.clone().map(Audience::Group);
+        group.ok_or_else(|| {
+            let message = "this connection is in no group; connect with ?groupId=…";
+            Refusal::new(Code::Forbidden, message)
+        })
     }
 
     /// The row as `DynamoDB` stores it.
@@ -212,6 +222,14 @@ mod tests {
             assert_eq!(item.contains_key("groupId"), row.group_id.is_some());
             assert_eq!(Connection::from_item(|name| item.get(name)), Some(row));
         }
+    }
+
+    #[test]
+    fn only_a_connection_with_a_group_has_one() {
+        assert_eq!(row().group().unwrap_err().code, Code::Forbidden);
+        let group_id = Some("ward-3".to_owned());
+        let group = Connection { group_id, ..row() }.group();
+        assert_eq!(group, Ok(Audience::Group("ward-3".into())));
     }
 
     #[test]

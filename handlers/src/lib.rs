@@ -6,31 +6,34 @@
 //!
 //! The shipped handlers are [`connect`], [`disconnect`], [`send`], [`typing`], [`presence`] and, for `$default`,
 //! [`unknown`]; `main.rs` picks one by `_HANDLER`.
-//! The rest is a small library for handlers of your own. This one tells a group that somebody types:
+//! The rest is a small library for handlers of your own. This is a whole one, `{"action":"nudge"}`, which tells the
+//! others in the sender's group:
 //!
 //! ```no_run
-//! use handlers::aws::Aws;
-//! use handlers::broadcast::broadcast;
-//! use handlers::call::Call;
-//! use handlers::connections::{Audience, Connections};
-//! use handlers::env::Settings;
-//! use handlers::event::Event;
+//! use std::process::ExitCode;
 //!
-//! async fn typing(aws: &Aws, settings: &Settings, event: &Event, call: &Call) -> usize {
-//!     let connections = aws.connections(settings.connections().unwrap());
-//!     let sockets = aws.sockets(&settings.endpoint.url(&event.request_context));
-//!     let id = &event.request_context.connection_id;
-//!     let Ok(Some(sender)) = connections.get(id).await else {
-//!         return 0;
-//!     };
-//!     let Some(group) = sender.group_id else {
-//!         return 0;
-//!     };
-//!     let frame = br#"{"type":"typing"}"#;
-//!     let group = [Audience::Group(group)];
-//!     broadcast(&connections, &sockets, &group, frame, call).await.delivered
+//! use handlers::{Refusal, Room, frame, run};
+//! use serde_json::json;
+//!
+//! async fn nudge(room: &mut Room<'_>) -> Result<&'static str, Refusal> {
+//!     let sender = room.sender().await?;
+//!     let group = [sender.group()?];
+//!     let frame = frame("nudge", &json!({"senderId": sender.user_id}));
+//!     room.tell_others(&sender, &group, &frame).await?;
+//!     Ok("nudged")
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     run(nudge)
 //! }
 //! ```
+//!
+//! [`run`] does what every handler needs: clients and settings once, the Runtime API's loop, the time that is left, the
+//! `error` frame for what is refused, the line in the log. [`Room`] is the event with whom it can reach: what was
+//! [said](room::Room::said), who its [sender](room::Room::sender) is, [telling](room::Room::tell) people and
+//! [answering](room::Room::reply). A handler that stores what is said, or whose events are not a WebSocket API's, takes
+//! the same steps itself: [`runtime::serve`] is the loop, [`aws::Aws`] has the tables, and [`send::Chat`] is how the
+//! shipped `send` puts them together.
 
 pub mod attribute;
 pub mod authorize;
@@ -60,6 +63,10 @@ mod tell;
 pub mod timeline;
 pub mod typing;
 pub mod unknown;
+
+pub use aws::Room;
+pub use reply::{Refusal, frame};
+pub use runtime::run;
 
 #[cfg(test)]
 mod double;

@@ -49,7 +49,13 @@ impl<'a, C: Connections, S: Sockets> Room<'a, C, S> {
     pub async fn close(mut self, result: Result<&'static str, Refusal>) -> Handled {
         match result {
             Ok(outcome) => self.record.outcome = outcome,
-            Err(refusal) => refuse(self.sockets, &refusal, self.call, &mut self.record).await,
+            Err(refusal) => {
+                // The client knows its message by the id, whether the handler has read it or not.
+                if self.record.message_id.is_none() {
+                    self.said().ok();
+                }
+                refuse(self.sockets, &refusal, self.call, &mut self.record).await;
+            }
         }
         self.record.duration_ms = self.call.millis();
         Handled {

@@ -14,8 +14,12 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::aws::{Aws, Room};
 use crate::call::Call;
-use crate::env::SettingsError;
+use crate::env::{Account, Settings, SettingsError};
+use crate::event::Event;
+use crate::log::Handled;
+use crate::reply::Refusal;
 
 /// A variable of the process environment.
 #[expect(
@@ -33,6 +37,45 @@ pub fn variable(name: &str) -> Option<String> {
 )]
 pub fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// Runs a message route of your own: what it returns is the outcome in the log, what it refuses an `error` frame.
+///
+/// The stack lets the function use what it reaches: `uses: { tables.connections: [read, delete], connections: [send] }`.
+pub fn run(handle: impl AsyncFn(&mut Room<'_>) -> Result<&'static str, Refusal>) -> ExitCode {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(route(&handle)),
+        Err(error) => {
+            complain("Runtime.Init", &error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn route(handle: &impl AsyncFn(&mut Room<'_>) -> Result<&'static str, Refusal>) -> ExitCode {
+    let (settings, aws) = match load().await {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(&error).await,
+    };
+    serve(async |event: Event, call: Call| {
+        let connections = aws.connections(settings.connections()?);
+        let sockets = aws.sockets(&settings.endpoint.url(&event.request_context));
+        let mut room = Room::new(&connections, &sockets, &event, &call);
+        let result = handle(&mut room).await;
+        let Handled { response, record } = room.close(result).await;
+        record.write(&settings.function, call.now);
+        Ok::<_, SettingsError>(response)
+    })
+    .await
+}
+
+async fn load() -> Result<(Settings, Aws), SettingsError> {
+    let settings = Settings::read(variable)?;
+    settings.connections()?;
+    let aws = Aws::new(Account::read(variable)?, now);
+    aws.warm().await;
+    Ok((settings, aws))
 }
 
 /// Asks for events and answers them until Lambda ends the process.
