@@ -23,6 +23,8 @@ mod issuer;
 mod people;
 #[path = "chat/person.rs"]
 mod person;
+#[path = "chat/privileges.rs"]
+mod privileges;
 #[path = "chat/tables.rs"]
 mod tables;
 #[path = "chat/upkeep.rs"]
