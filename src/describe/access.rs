@@ -10,7 +10,7 @@ use crate::resource::role::Role;
 use crate::resource::role_policy::{RolePolicy, Statement};
 use crate::resource::text::Text;
 use crate::resource::{Resource, api};
-use crate::stack::{FunctionDef, RoleDef, Shipped, Use};
+use crate::stack::{FunctionDef, IndexDef, RoleDef, Shipped, Use};
 
 /// What one function does with one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,8 @@ pub(crate) enum Deed {
     Get,
     Query,
     QueryIndexes,
+    /// By the indexes whose key is `userId` alone.
+    QueryUsers,
     Put,
     Update,
     Delete,
@@ -27,7 +29,7 @@ impl Deed {
     fn action(self) -> &'static str {
         match self {
             Self::Get => "dynamodb:GetItem",
-            Self::Query | Self::QueryIndexes => "dynamodb:Query",
+            Self::Query | Self::QueryIndexes | Self::QueryUsers => "dynamodb:Query",
             Self::Put => "dynamodb:PutItem",
             Self::Update => "dynamodb:UpdateItem",
             Self::Delete => "dynamodb:DeleteItem",
@@ -70,7 +72,7 @@ impl Reach {
     }
 
     fn add_shipped(&mut self, handler: Shipped) {
-        use Deed::{Delete, Get, Put, Query, QueryIndexes, Update};
+        use Deed::{Delete, Get, Put, Query, QueryIndexes, QueryUsers, Update};
         match handler {
             Shipped::Connect => self.add("connections", &[Put]),
             Shipped::Disconnect => self.add("connections", &[Delete]),
@@ -88,7 +90,7 @@ impl Reach {
                 self.connections.insert("POST");
             }
             Shipped::MarkRead => {
-                self.add("connections", &[Get, QueryIndexes, Delete]);
+                self.add("connections", &[Get, QueryUsers, Delete]);
                 self.add("messages", &[Get, Update]);
                 self.connections.insert("POST");
             }
@@ -234,7 +236,7 @@ impl Describing<'_> {
         let mut all = Vec::new();
         let on_items: Vec<String> = deeds
             .iter()
-            .filter(|deed| **deed != Deed::QueryIndexes)
+            .filter(|deed| !matches!(deed, Deed::QueryIndexes | Deed::QueryUsers))
             .map(|deed| deed.action().to_owned())
             .collect();
         if !on_items.is_empty() {
@@ -245,11 +247,17 @@ impl Describing<'_> {
                 condition: None,
             });
         }
-        if deeds.contains(&Deed::QueryIndexes) && !table.indexes.is_empty() {
-            let indexes = table
-                .indexes
-                .keys()
-                .map(|i| Text::known(format!("{arn}/index/{i}")));
+        let queried = |index: &IndexDef| {
+            deeds.contains(&Deed::QueryIndexes)
+                || deeds.contains(&Deed::QueryUsers) && index.key().name() == "userId"
+        };
+        let mut indexes = table
+            .indexes
+            .iter()
+            .filter(|(_, index)| queried(index))
+            .peekable();
+        if indexes.peek().is_some() {
+            let indexes = indexes.map(|(name, _)| Text::known(format!("{arn}/index/{name}")));
             all.push(Statement {
                 sid: sid("Indexes"),
                 actions: vec![Deed::QueryIndexes.action().to_owned()],

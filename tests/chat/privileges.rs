@@ -15,13 +15,17 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 
 use super::deployed::{Deployed, deploy};
+use super::person::Person;
+use super::tables::{items, text};
 
-/// A handler, and the events that lead it everywhere. Before each of them Alice and Bob are in the table and in ward-3,
-/// and their sockets are gone, so that whoever is posted to is removed.
+/// A handler, and the events that lead it everywhere. Before each of them Alice and Bob are in the table and in ward-3;
+/// Alice, who calls, listens, and Bob's socket is gone, so that he is removed when he is posted to.
 const CASES: &[(&str, &[fn() -> Value])] = &[
     ("connect", &[arrival]),
     ("disconnect", &[departure]),
     ("send", &[direct, to_group]),
+    ("catchUp", &[missed, missed_by_group]),
+    ("markRead", &[seen]),
     ("typing", &[typing, typing_in_group]),
     ("presence", &[here, who, who_in_group]),
     ("default", &[shout]),
@@ -30,6 +34,9 @@ const CASES: &[(&str, &[fn() -> Value])] = &[
         &[
             direct,
             to_group,
+            missed,
+            missed_by_group,
+            seen,
             typing,
             typing_in_group,
             here,
@@ -43,8 +50,7 @@ const CASES: &[(&str, &[fn() -> Value])] = &[
 /// Handlers that call nothing of AWS.
 const WITHOUT_GRANTS: &[&str] = &["authorize"];
 
-/// Connections as API Gateway names them, which nobody has.
-const ALICE: &str = "TXzPWdnOjoECGjA=";
+/// A connection as API Gateway names them, which nobody has.
 const BOB: &str = "TXzPWdnOjoECGjE=";
 
 fn arrival() -> Value {
@@ -65,6 +71,18 @@ fn direct() -> Value {
 fn to_group() -> Value {
     let said = json!({ "groupId": "ward-3", "content": "hi" });
     event("sendMessage", &said)
+}
+
+fn missed() -> Value {
+    event("catchUp", &json!({}))
+}
+
+fn missed_by_group() -> Value {
+    event("catchUp", &json!({ "groupId": "ward-3", "since": 0 }))
+}
+
+fn seen() -> Value {
+    event("markRead", &json!({ "messageIds": ["for-alice"] }))
 }
 
 fn typing() -> Value {
@@ -94,7 +112,7 @@ fn shout() -> Value {
 fn event(route: &str, said: &Value) -> Value {
     json!({
         "requestContext": {
-            "routeKey": route, "connectionId": ALICE, "requestId": "r", "stage": "production",
+            "routeKey": route, "connectionId": "ALICE", "requestId": "r", "stage": "production",
             "domainName": "unused.example", "apiId": "API", "connectedAt": 1_708_326_702_000_u64,
         },
         "body": said.to_string(), "isBase64Encoded": false,
@@ -108,9 +126,11 @@ fn stack(role: &str) -> String {
         .map(|(handler, _)| format!("  {handler}: {{ handler: {handler} }}\n"));
     format!(
         "name: least\n{role}tables:\n  connections:\n    key: connectionId\n    ttl: ttl\n    \
-         indexes: {{ userId-index: userId, GroupIdIndex: groupId }}\n  messages: {{ key: messageId }}\n\
+         indexes: {{ userId-index: userId, GroupIdIndex: groupId }}\n  messages: {{ key: messageId }}\n  \
+         timeline: {{ key: {{ partition: owner, sort: \"position:N\" }}, ttl: ttl }}\n\
          functions:\n{}api:\n  stage: production\n  routes:\n    $connect: connect\n    $disconnect: disconnect\n    \
-         $default: default\n    sendMessage: send\n    typing: typing\n    presence: presence\n    all: chat\n",
+         $default: default\n    sendMessage: send\n    catchUp: catchUp\n    markRead: markRead\n    typing: typing\n    \
+         presence: presence\n    all: chat\n",
         functions.collect::<String>()
     )
 }
@@ -136,6 +156,9 @@ macro_rules! client {
 struct Least {
     chat: Deployed,
     api: String,
+    /// Her socket, and its id.
+    alice: Person,
+    connection: String,
     iam: aws_sdk_iam::Client,
     lambda: aws_sdk_lambda::Client,
     tables: aws_sdk_dynamodb::Client,
@@ -154,7 +177,11 @@ impl Least {
         let chat = deploy(&stack(role), None).await;
         let gateway = client!(aws_sdk_apigatewayv2, chat);
         let apis = gateway.get_apis().send().await.unwrap();
+        let alice = Person::joins(&chat.url, "userId=alice").await;
+        let rows = items(&chat, "least-connections").await;
         Self {
+            alice,
+            connection: text(&rows[0], "connectionId").to_owned(),
             api: apis.items()[0].api_id().unwrap().to_owned(),
             iam: client!(aws_sdk_iam, chat),
             lambda: client!(aws_sdk_lambda, chat),
@@ -162,6 +189,11 @@ impl Least {
             happenings: chat.local.watch(),
             chat,
         }
+    }
+
+    async fn end(self) {
+        self.alice.leaves().await;
+        self.chat.local.shutdown().await;
     }
 
     /// Calls a handler with each of its events; gives every action and resource that was denied it.
@@ -173,8 +205,10 @@ impl Least {
         let function = format!("least-{handler}");
         for event in events {
             self.two_people().await;
+            self.one_message().await;
             let mut event = event();
             event["requestContext"]["apiId"] = self.api.as_str().into();
+            event["requestContext"]["connectionId"] = self.connection.as_str().into();
             let call = self.lambda.invoke().function_name(&function);
             let call = call
                 .qualifier("live")
@@ -205,7 +239,7 @@ impl Least {
     }
 
     async fn two_people(&self) {
-        for (user, connection) in [("alice", ALICE), ("bob", BOB)] {
+        for (user, connection) in [("alice", self.connection.as_str()), ("bob", BOB)] {
             let text = |value: &str| AttributeValue::S(value.to_owned());
             let number = |value: u64| AttributeValue::N(value.to_string());
             let put = self.tables.put_item().table_name("least-connections");
@@ -218,6 +252,32 @@ impl Least {
                 .send()
                 .await
                 .unwrap();
+        }
+    }
+
+    /// One that Bob has sent and Alice has not got.
+    async fn one_message(&self) {
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let number = |value: u64| AttributeValue::N(value.to_string());
+        let message = json!({
+            "messageId": "for-alice", "senderId": "bob", "recipientId": "alice",
+            "content": "hi", "message": "hi", "status": "sent",
+        });
+        let mut put = self.tables.put_item().table_name("least-messages");
+        for (name, value) in message.as_object().unwrap() {
+            put = put.item(name, text(value.as_str().unwrap()));
+        }
+        put.item("claimedUntil", number(0)).send().await.unwrap();
+        for owner in ["user/alice", "group/ward-3"] {
+            let put = || {
+                let put = self.tables.put_item().table_name("least-timeline");
+                put.item("owner", text(owner))
+            };
+            let head = put().item("position", number(0)).item("last", number(1));
+            head.send().await.unwrap();
+            let entry = put().item("position", number(1));
+            let entry = entry.item("message", text(&message.to_string()));
+            entry.send().await.unwrap();
         }
     }
 
@@ -334,7 +394,7 @@ async fn each_handler_may_do_all_that_it_does_and_needs_all_that_it_may() {
         }
         least.put(&policy, &policy.statements).await;
     }
-    least.chat.local.shutdown().await;
+    least.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -354,7 +414,10 @@ async fn one_role_for_all_denies_nobody() {
     }
     for (action, resource) in policy.grants() {
         let is_exact = match action.as_str() {
-            "dynamodb:Query" => resource.contains("table/least-connections/index/"),
+            "dynamodb:Query" => {
+                let is_timeline = resource.ends_with("table/least-timeline");
+                is_timeline || resource.contains("table/least-connections/index/")
+            }
             "execute-api:ManageConnections" => {
                 resource.ends_with("/production/POST/@connections/*")
             }
@@ -362,5 +425,5 @@ async fn one_role_for_all_denies_nobody() {
         };
         assert!(is_exact, "{action} on {resource}");
     }
-    least.chat.local.shutdown().await;
+    least.end().await;
 }
