@@ -25,6 +25,8 @@ mod people;
 mod person;
 #[path = "chat/privileges.rs"]
 mod privileges;
+#[path = "chat/replay.rs"]
+mod replay;
 #[path = "chat/tables.rs"]
 mod tables;
 #[path = "chat/upkeep.rs"]

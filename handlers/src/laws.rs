@@ -3,6 +3,9 @@
 //! Every message goes once to those it is for and to nobody else; its sender hears of it exactly once;
 //! a closed connection is posted to once at most.
 
+mod interleaved;
+mod schedule;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -28,6 +28,14 @@ const MOST_IDS: usize = 100;
 /// Messages that are marked at once.
 const MARKS_AT_ONCE: usize = 16;
 
+/// What became of one id.
+enum Read {
+    Told(Message),
+    /// Its sender is to go on sending it, as some recipients' timelines lack it.
+    Untold,
+    Unknown,
+}
+
 /// What became of the ids.
 #[derive(Debug, Default)]
 struct Marked {
@@ -73,11 +81,12 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
         let mut marked = Marked::default();
         while let Some((id, read)) = reads.next().await {
             match read {
-                Ok(Some(message)) => {
+                Ok(Read::Told(message)) => {
                     let frame = read_frame(&id, message.conversation_id(), &reader.user_id);
                     marked.news.add(message.sender_id().to_owned(), frame);
                 }
-                Ok(None) => marked.unknown.push(id),
+                Ok(Read::Untold) => {}
+                Ok(Read::Unknown) => marked.unknown.push(id),
                 Err(fault) => {
                     record.blame(Some(fault.to_string()));
                     return Err(storage());
@@ -87,17 +96,22 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
         Ok(marked)
     }
 
-    /// The message, if it is for the reader.
-    async fn read_one(&self, id: &str, reader: &Connection) -> Result<Option<Message>, Fault> {
+    /// Marks the message, if it is for the reader.
+    async fn read_one(&self, id: &str, reader: &Connection) -> Result<Read, Fault> {
         let key = Map::from_iter([("messageId".to_owned(), Value::from(id))]);
         let found = self.messages.get_item(&key).await?;
+        let is_unwritten = found.as_ref().is_some_and(|f| f.unwritten().is_some());
         let message = found.and_then(Message::stored);
         let Some(message) = message.filter(|message| is_for(message, reader)) else {
-            return Ok(None);
+            return Ok(Read::Unknown);
         };
         let by = reader.user_id.clone();
         let is_there = self.messages.change(&key, &Change::Read { by }).await?;
-        Ok(is_there.then_some(message))
+        Ok(match is_there {
+            true if is_unwritten => Read::Untold,
+            true => Read::Told(message),
+            false => Read::Unknown,
+        })
     }
 
     async fn tell_read(&self, marked: Marked, call: &Call, record: &mut Record) {

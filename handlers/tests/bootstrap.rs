@@ -137,7 +137,10 @@ fn send_stores_delivers_prunes_and_reports() {
 
     let settled = &function.called("UpdateItem")[0].body;
     assert_eq!(settled["Key"], json!({"messageId": {"S": "m1"}}));
-    assert_eq!(settled["ConditionExpression"], "#status = :sent");
+    assert_eq!(
+        settled["ConditionExpression"],
+        "#status = :sent AND attribute_not_exists(#unwritten)"
+    );
     assert_eq!(
         settled["ExpressionAttributeValues"],
         json!({":sent": {"S": "sent"}, ":delivered": {"S": "delivered"}, ":recipients": {"N": "2"}})

@@ -96,6 +96,20 @@ impl Person {
         }
     }
 
+    /// The next frame of one of these kinds.
+    pub(crate) async fn hears_one_of(&mut self, kinds: &[&str]) -> Value {
+        loop {
+            let is_one = |frame: &Value| kinds.contains(&kind_of(frame));
+            if let Some(place) = self.heard.iter().position(is_one) {
+                return self.heard.remove(place)["data"].take();
+            }
+            match self.next().await {
+                Frame::Text(text) => self.heard.push(parsed(&text)),
+                other => panic!("{other:?} instead of {kinds:?}; heard {:?}", self.heard),
+            }
+        }
+    }
+
     /// The end of the connection, when the server makes it.
     pub(crate) async fn is_cut(&mut self) -> Closed {
         match self.next().await {

@@ -129,8 +129,8 @@ fn expression(change: &Change) -> Expression {
         },
         Change::Delivered { recipients } => Expression {
             update: "SET #status = :delivered, #deliveredTo = :recipients",
-            condition: "#status = :sent",
-            names: &["status", "deliveredTo"],
+            condition: "#status = :sent AND attribute_not_exists(#unwritten)",
+            names: &["status", "deliveredTo", "unwritten"],
             values: vec![
                 (":sent", text("sent")),
                 (":delivered", text("delivered")),

@@ -202,7 +202,7 @@ fn apply(item: &mut Map<String, Value>, change: &Change) -> bool {
             (is_unwritten, json!({}))
         }
         Change::Delivered { recipients } => (
-            is_sent,
+            is_sent && !is_unwritten,
             json!({"status": "delivered", "deliveredTo": recipients}),
         ),
         Change::Read { by } => {

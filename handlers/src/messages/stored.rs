@@ -26,7 +26,8 @@ pub enum Change {
     Release { claim: u64 },
     /// Every recipient's timeline has it.
     Written,
-    /// The first recipients have it. Does nothing to one that is further.
+    /// The first recipients have it. Does nothing to one that is further, or that some timelines lack: its sender must
+    /// go on sending it.
     Delivered { recipients: u64 },
     /// A recipient says that it read the message.
     Read { by: String },

@@ -229,4 +229,28 @@ const CASES: &[Case] = &[
             "17:13 error: function `authorize` uses `tables.messages`, which is not declared / declared: `tables.connections`, `connections`",
         ],
     ),
+    (
+        "  messages:\n    key: messageId\n",
+        "  messages:\n    key: messageId\n  timeline: { key: owner, ttl: ttl }\n",
+        &[
+            "10:20 error: the shipped handlers keep timelines by `owner` and `position` / write `key: { partition: owner, sort: \"position:N\" }`",
+        ],
+    ),
+    (
+        "  messages:\n    key: messageId\n",
+        "  messages:\n    key: messageId\n  timeline: { key: { partition: owner, sort: 'position:N' }, ttl: until }\n",
+        &["10:69 warning: the shipped handlers write the time an entry expires to `ttl`"],
+    ),
+    (
+        "sendMessage: { handler: send, memory: 256, timeout: 10s }",
+        "sendMessage: { handler: catchUp }",
+        &[
+            "13:27 error: function `sendMessage` is a shipped handler and needs a table `timeline` / write `timeline: { key: { partition: owner, sort: \"position:N\" }, ttl: ttl }` under `tables`",
+        ],
+    ),
+    (
+        "sendMessage: { handler: send, memory: 256, timeout: 10s }",
+        "sendMessage: { handler: markRead }",
+        &[],
+    ),
 ];
