@@ -239,7 +239,7 @@ const CASES: &[Case] = &[
     (
         "  messages:\n    key: messageId\n",
         "  messages:\n    key: messageId\n  timeline: { key: { partition: owner, sort: 'position:N' }, ttl: until }\n",
-        &["10:69 warning: the shipped handlers write the time an entry expires to `ttl`"],
+        &["10:67 warning: the shipped handlers write the time an entry expires to `ttl`"],
     ),
     (
         "sendMessage: { handler: send, memory: 256, timeout: 10s }",
