@@ -85,6 +85,10 @@ pub(crate) enum Fate {
 }
 
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a trouble of its own, and a test chooses"
+)]
 struct State {
     rows: BTreeMap<String, Item>,
     /// Deleted, and still in the indexes.

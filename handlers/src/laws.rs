@@ -3,8 +3,11 @@
 //! Every message goes once to those it is for and to nobody else; its sender hears of it exactly once;
 //! a closed connection is posted to once at most.
 
+mod checks;
+mod history;
 mod interleaved;
 mod schedule;
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,92 +17,13 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
+use history::{Address, GROUPS, IDS, Message, Step, USERS, history};
+
 use crate::call::Call;
 use crate::double::{Double, NOW, block_on, event};
 use crate::log::Record;
 use crate::send::Chat;
 use crate::{connect, disconnect};
-
-const USERS: [&str; 3] = ["alice", "bob", "eve"];
-const GROUPS: [&str; 2] = ["ward-3", "ward-4"];
-const IDS: [&str; 3] = ["m0", "m1", "m2"];
-
-#[derive(Debug, Clone)]
-enum Step {
-    Connect {
-        user: usize,
-        group: Option<usize>,
-    },
-    /// The socket closes and `$disconnect` is lost.
-    Vanish(usize),
-    /// The socket closes and `$disconnect` comes.
-    Disconnect(usize),
-    Expire(usize),
-    Send {
-        from: usize,
-        message: Message,
-    },
-}
-
-#[derive(Debug, Clone)]
-struct Message {
-    to: Address,
-    id: Option<usize>,
-    claims: Option<usize>,
-}
-
-#[derive(Debug, Clone)]
-enum Address {
-    User(usize),
-    Users(Vec<usize>),
-    Group(usize),
-    Nobody,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let group = proptest::option::weighted(0.7, 0..GROUPS.len());
-    prop_oneof![
-        4 => (0..USERS.len(), group).prop_map(|(user, group)| Step::Connect { user, group }),
-        1 => any::<usize>().prop_map(Step::Vanish),
-        1 => any::<usize>().prop_map(Step::Disconnect),
-        1 => any::<usize>().prop_map(Step::Expire),
-        8 => (any::<usize>(), message()).prop_map(|(from, message)| Step::Send { from, message }),
-    ]
-}
-
-fn message() -> impl Strategy<Value = Message> {
-    let address = prop_oneof![
-        3 => (0..USERS.len()).prop_map(Address::User),
-        2 => proptest::collection::vec(0..USERS.len(), 1..5).prop_map(Address::Users),
-        4 => (0..GROUPS.len()).prop_map(Address::Group),
-        1 => Just(Address::Nobody),
-    ];
-    let id = proptest::option::weighted(0.6, 0..IDS.len());
-    let claims = proptest::option::weighted(0.2, 0..USERS.len());
-    (address, id, claims).prop_map(|(to, id, claims)| Message { to, id, claims })
-}
-
-impl Message {
-    fn to_json(&self) -> Value {
-        let mut message = json!({"action": "sendMessage", "content": "hi"});
-        match &self.to {
-            Address::User(user) => message["recipientId"] = USERS[*user].into(),
-            Address::Users(users) => {
-                message["recipientIds"] = users.iter().map(|user| USERS[*user]).collect();
-                message["isGroupChat"] = true.into();
-            }
-            Address::Group(group) => message["groupId"] = GROUPS[*group].into(),
-            Address::Nobody => {}
-        }
-        if let Some(id) = self.id {
-            message["messageId"] = IDS[id].into();
-        }
-        if let Some(user) = self.claims {
-            message["senderId"] = USERS[user].into();
-        }
-        message
-    }
-}
 
 /// What the history has come to, kept beside the tables and by other means.
 struct World {
@@ -356,10 +280,6 @@ impl World {
             person.is_known &= has_row;
         }
     }
-}
-
-fn history() -> impl Strategy<Value = Vec<Step>> {
-    proptest::collection::vec(step(), 1..40)
 }
 
 proptest! {

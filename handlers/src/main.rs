@@ -97,9 +97,9 @@ impl Function {
                     sockets,
                 };
                 match handler {
-                    Handler::CatchUp => chat.catch_up(event, call).await,
-                    Handler::MarkRead => chat.mark_read(event, call).await,
-                    _ => chat.handle(event, call).await,
+                    Handler::CatchUp => Box::pin(chat.catch_up(event, call)).await,
+                    Handler::MarkRead => Box::pin(chat.mark_read(event, call)).await,
+                    _ => Box::pin(chat.handle(event, call)).await,
                 }
             }
             Handler::Typing => {

@@ -30,7 +30,7 @@ const MARKS_AT_ONCE: usize = 16;
 
 /// What became of one id.
 enum Read {
-    Told(Message),
+    Told(Box<Message>),
     /// Its sender is to go on sending it, as some recipients' timelines lack it.
     Untold,
     Unknown,
@@ -109,7 +109,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
         let is_there = self.messages.change(&key, &Change::Read { by }).await?;
         Ok(match is_there {
             true if is_unwritten => Read::Untold,
-            true => Read::Told(message),
+            true => Read::Told(Box::new(message)),
             false => Read::Unknown,
         })
     }

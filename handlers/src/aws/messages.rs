@@ -1,7 +1,5 @@
 //! The Messages table in `DynamoDB`.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb as dynamodb;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -21,13 +19,20 @@ pub struct AwsMessages<'a> {
     pub(super) table: &'a MessagesTable,
 }
 
-pub(super) fn attributes(item: &Map<String, Value>) -> HashMap<String, AttributeValue> {
+/// An item as the SDK takes it.
+pub(super) fn attributes<T>(item: &Map<String, Value>) -> T
+where
+    T: FromIterator<(String, AttributeValue)>,
+{
     item.iter()
         .map(|(name, value)| (name.clone(), to_attribute(value)))
         .collect()
 }
 
-pub(super) fn found(item: Option<&HashMap<String, AttributeValue>>) -> Found {
+pub(super) fn found<'a, M>(item: Option<&'a M>) -> Found
+where
+    &'a M: IntoIterator<Item = (&'a String, &'a AttributeValue)>,
+{
     let fields = item.into_iter().flatten();
     let fields = fields.map(|(name, value)| (name.clone(), from_attribute(value)));
     Found::new(fields.collect())

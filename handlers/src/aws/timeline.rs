@@ -1,6 +1,6 @@
 //! The timeline in `DynamoDB`: transactions that give positions, and reading them in order.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -32,22 +32,27 @@ const PLACE_BYTES: usize = 3 * 2048 + 256;
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
-type Item = HashMap<String, AttributeValue>;
+type Item = BTreeMap<String, AttributeValue>;
 
 fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
 fn key(owner: &str, position: u64) -> Item {
-    HashMap::from([
+    BTreeMap::from([
         (OWNER.to_owned(), text(owner)),
         (POSITION.to_owned(), number(position)),
     ])
 }
 
-fn last_of(item: Option<&Item>) -> u64 {
-    let last = item.and_then(|item| item.get(LAST)?.as_n().ok());
-    last.and_then(|last| last.parse().ok()).unwrap_or_default()
+fn last_of<'a, M>(item: Option<&'a M>) -> u64
+where
+    &'a M: IntoIterator<Item = (&'a String, &'a AttributeValue)>,
+{
+    let mut fields = item.into_iter().flatten();
+    let last = fields.find(|(name, _)| *name == LAST);
+    let last = last.and_then(|(_, last)| last.as_n().ok()?.parse().ok());
+    last.unwrap_or_default()
 }
 
 impl AwsMessages<'_> {
@@ -72,18 +77,21 @@ impl AwsMessages<'_> {
                 item.insert("ttl".to_owned(), number(expires));
                 put.table_name(&table.name)
                     .expression_attribute_names("#key", OWNER)
-                    .set_item(Some(item))
+                    .set_item(Some(item.into_iter().collect()))
             }
         };
         put.build().ok()
     }
 
-    async fn read(&self, owner: &str) -> Result<Option<Item>, Fault> {
+    /// A head's or a mark's number; none is 0.
+    async fn read(&self, owner: &str) -> Result<u64, Fault> {
         let table = self.timeline()?;
         let request = self.client.get_item().table_name(&table.name);
-        let request = request.set_key(Some(key(owner, 0))).consistent_read(true);
+        let request = request
+            .set_key(Some(key(owner, 0).into_iter().collect()))
+            .consistent_read(true);
         match request.send().await {
-            Ok(output) => Ok(output.item),
+            Ok(output) => Ok(last_of(output.item())),
             Err(error) => Err(fault("GetItem", &table.name, &error)),
         }
     }
@@ -93,7 +101,7 @@ impl AwsMessages<'_> {
 fn head(table: &TimelineTable, owner: &str, position: u64) -> Option<Update> {
     let update = Update::builder()
         .table_name(&table.name)
-        .set_key(Some(key(owner, 0)))
+        .set_key(Some(key(owner, 0).into_iter().collect()))
         .update_expression("SET #last = :next")
         .expression_attribute_names("#last", LAST)
         .expression_attribute_values(":next", number(position))
@@ -119,7 +127,7 @@ fn entry(
     item.insert("message".to_owned(), text(message));
     item.insert("ttl".to_owned(), number(expires));
     let put = Put::builder().table_name(&table.name);
-    put.set_item(Some(item)).build().ok()
+    put.set_item(Some(item.into_iter().collect())).build().ok()
 }
 
 /// Why a transaction came to nothing. The reasons are in the order of its items: what is new, then two for each owner.
@@ -160,7 +168,7 @@ impl Timeline for AwsMessages<'_> {
     }
 
     async fn last(&self, owner: &str) -> Result<u64, Fault> {
-        Ok(last_of(self.read(owner).await?.as_ref()))
+        self.read(owner).await
     }
 
     async fn append(&self, new: &New, entry_of: Entry<'_>) -> Result<Appended, Fault> {
@@ -190,8 +198,8 @@ impl Timeline for AwsMessages<'_> {
                     Ok(cancelled(refused.cancellation_reasons(), positions))
                 }
                 Some(TransactWriteItemsError::TransactionCanceledException(refused)) => {
-                    let reasons = refused.cancellation_reasons().iter();
-                    let first = reasons.filter_map(CancellationReason::message).next();
+                    let mut reasons = refused.cancellation_reasons().iter();
+                    let first = reasons.find_map(CancellationReason::message);
                     Err(Fault::Invalid(format!(
                         "TransactWriteItems of {}: {}",
                         table.name,
@@ -216,7 +224,11 @@ impl Timeline for AwsMessages<'_> {
             .limit(i32::try_from(most).unwrap_or(i32::MAX));
         match request.send().await {
             Ok(output) => Ok(Slice {
-                entries: output.items().iter().filter_map(read_entry).collect(),
+                entries: output
+                    .items()
+                    .iter()
+                    .filter_map(|item| read_entry(|name| item.get(name)))
+                    .collect(),
                 is_end: output.last_evaluated_key().is_none(),
             }),
             Err(error) => Err(fault("Query", &table.name, &error)),
@@ -224,14 +236,14 @@ impl Timeline for AwsMessages<'_> {
     }
 
     async fn marked(&self, mark: &str) -> Result<u64, Fault> {
-        Ok(last_of(self.read(mark).await?.as_ref()))
+        self.read(mark).await
     }
 
     async fn advance(&self, mark: &str, to: u64) -> Result<(), Fault> {
         let table = self.timeline()?;
         let request = self.client.update_item().table_name(&table.name);
         let request = request
-            .set_key(Some(key(mark, 0)))
+            .set_key(Some(key(mark, 0).into_iter().collect()))
             .update_expression("SET #last = :to")
             .condition_expression("attribute_not_exists(#last) OR #last < :to")
             .expression_attribute_names("#last", LAST)
@@ -245,14 +257,20 @@ impl Timeline for AwsMessages<'_> {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "others wait for the same item, and nothing tells when it is free"
+    )]
     async fn pause(&self, time: Duration) {
         tokio::time::sleep(time).await;
     }
 }
 
-/// `None` for what is no entry of ours.
-fn read_entry(item: &Item) -> Option<(u64, Map<String, Value>)> {
-    let position = from_attribute(item.get(POSITION)?).as_u64()?;
-    let message = serde_json::from_str(item.get("message")?.as_s().ok()?).ok()?;
+/// `attribute` looks one up. `None` for what is no entry of ours.
+fn read_entry<'a>(
+    attribute: impl Fn(&str) -> Option<&'a AttributeValue>,
+) -> Option<(u64, Map<String, Value>)> {
+    let position = from_attribute(attribute(POSITION)?).as_u64()?;
+    let message = serde_json::from_str(attribute("message")?.as_s().ok()?).ok()?;
     Some((position, message))
 }

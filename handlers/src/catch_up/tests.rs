@@ -24,7 +24,7 @@ fn ask(double: &Double, id: &str, wish: &Value) -> Record {
     handled.record
 }
 
-fn send(double: &Double, from: &str, id: &str, more: Value) {
+fn send(double: &Double, from: &str, id: &str, more: &Value) {
     let mut message = json!({"messageId": id, "content": id});
     message
         .as_object_mut()
@@ -46,7 +46,7 @@ fn bob_is_away() -> Double {
     double.connect("e1", "eve", Some("ward-4"));
     for n in 1..=5 {
         let more = json!({"recipientId": "bob", "conversationId": "c1"});
-        send(&double, "a1", &format!("m{n}"), more);
+        send(&double, "a1", &format!("m{n}"), &more);
     }
     for id in ["a1", "a2"] {
         assert_eq!(double.take_frames(id).len(), 5);
@@ -165,7 +165,7 @@ fn a_group_is_replayed_to_its_members_alone() {
             &double,
             "a1",
             &format!("g{n}"),
-            json!({"groupId": "ward-3"}),
+            &json!({"groupId": "ward-3"}),
         );
     }
     double.take_frames("a1");
@@ -191,7 +191,7 @@ fn ones_own_message_is_not_delivered_by_reading_it_again() {
     let double = Double::with_timeline(5);
     double.connect("a1", "alice", Some("ward-3"));
     double.vanish("a1");
-    send(&double, "a1", "g1", json!({"groupId": "ward-3"}));
+    send(&double, "a1", "g1", &json!({"groupId": "ward-3"}));
     double.connect("a2", "alice", Some("ward-3"));
     ask(&double, "a2", &json!({"groupId": "ward-3"}));
     assert_eq!(ids(&page(&double, "a2")), ["g1"]);
@@ -205,7 +205,7 @@ fn a_page_is_a_frame_and_no_more() {
     for n in 1..=4 {
         let content = "x".repeat(25_000);
         let more = json!({"recipientId": "bob", "content": content});
-        send(&double, "a1", &format!("m{n}"), more);
+        send(&double, "a1", &format!("m{n}"), &more);
     }
     double.connect("b1", "bob", None);
     let mut since = 0;

@@ -147,7 +147,7 @@ impl Incoming {
         let sender_id = id(&mut fields, "senderId")?;
         let sender_name = take(&mut fields, "senderName");
         let timestamp = take(&mut fields, "timestamp");
-        check_known(&sender_name, &timestamp, &fields)?;
+        check_known(sender_name.as_ref(), timestamp.as_ref(), &fields)?;
         for name in RESERVED {
             fields.shift_remove(name);
         }
@@ -166,14 +166,14 @@ impl Incoming {
 
 /// The fields that clients show or compute with, and that nobody else looks at.
 fn check_known(
-    sender_name: &Option<Value>,
-    timestamp: &Option<Value>,
+    sender_name: Option<&Value>,
+    timestamp: Option<&Value>,
     carried: &Map<String, Value>,
 ) -> Result<(), Refusal> {
-    line("senderName", sender_name.as_ref())?;
+    line("senderName", sender_name)?;
     match timestamp {
         Some(Value::Number(_)) => {}
-        Some(Value::String(_)) | None => line("timestamp", timestamp.as_ref())?,
+        Some(Value::String(_)) | None => line("timestamp", timestamp)?,
         Some(_) => {
             return Err(Refusal::invalid(
                 "`timestamp` is neither a string nor a number",
@@ -195,11 +195,10 @@ fn check_known(
 /// A string without any control character, if it is there.
 fn line(name: &str, value: Option<&Value>) -> Result<(), Refusal> {
     match value {
-        None => Ok(()),
         Some(Value::String(line)) if line.chars().any(char::is_control) => Err(Refusal::invalid(
             format!("`{name}` contains a control character"),
         )),
-        Some(Value::String(_)) => Ok(()),
+        None | Some(Value::String(_)) => Ok(()),
         Some(_) => Err(Refusal::invalid(format!("`{name}` is not a string"))),
     }
 }

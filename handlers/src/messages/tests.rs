@@ -95,6 +95,15 @@ fn wrong_messages_are_refused_and_the_field_is_named() {
             json!({"content": "x", "recipientId": "b", "timestamp": true}),
             "`timestamp`",
         ),
+    ] {
+        let refusal = read(&value).expect_err(&value.to_string());
+        assert!(refusal.message.contains(word), "{value}: {refusal}");
+    }
+}
+
+#[test]
+fn control_characters_and_wrong_types_are_refused_and_the_field_is_named() {
+    for (value, word) in [
         (
             json!({"content": "x", "recipientId": "b", "timestamp": "a\u{1b}"}),
             "`timestamp`",

@@ -35,7 +35,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
         record: &mut Record,
     ) -> Result<Accepted, Refusal> {
         let put = self.put(&mut message, call, &record.request_id).await;
-        let found = match put.map_err(|fault| refused(fault, record))? {
+        let found = match put.map_err(|fault| refused(&fault, record))? {
             Put::Stored => {
                 let at_once = self.at_once(&message);
                 return self.complete(message, at_once, call, record).await;
@@ -129,7 +129,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
                     Ok(true) => return self.written(message, found, call, record).await,
                     Ok(false) if found.unwritten().is_some() => return Err(unwritten()),
                     Ok(false) => ("sent".to_owned(), 0),
-                    Err(fault) => return Err(refused(fault, record)),
+                    Err(fault) => return Err(refused(&fault, record)),
                 }
             }
         };
@@ -177,20 +177,20 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
             };
             let now = call.now_seconds();
             let placed = timeline::append(self.messages, owners, &entry, now, receipt).await;
-            message.place(match placed.map_err(|fault| refused(fault, record))? {
+            message.place(match placed.map_err(|fault| refused(&fault, record))? {
                 Placed::At(positions) => positions,
                 Placed::Before(found) => found.positions(),
             });
         }
         let key = message.key(self.messages.key());
         let written = self.messages.change(&key, &Change::Written).await;
-        written.map_err(|fault| refused(fault, record))?;
+        written.map_err(|fault| refused(&fault, record))?;
         Ok(Accepted::Ours(message))
     }
 }
 
 /// What a table's fault means to the client.
-fn refused(fault: Fault, record: &mut Record) -> Refusal {
+fn refused(fault: &Fault, record: &mut Record) -> Refusal {
     record.blame(Some(fault.to_string()));
     match fault {
         Fault::Invalid(_) => Refusal::invalid(
