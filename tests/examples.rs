@@ -57,7 +57,7 @@ fn no_example_is_forgotten() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    // CI plays that of node-handlers, which needs the SDK for JavaScript, by tests/independent/node.py.
+    // CI plays that of node-handlers, which needs the SDK for JavaScript, by tests/independent/own.py.
     assert_eq!(
         names,
         ["custom-route", "messageai", "node-handlers", "nursify"]
