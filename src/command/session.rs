@@ -22,7 +22,7 @@ use crate::plan::guard::Consent;
 use crate::plan::{Plan, plan};
 use crate::resource::table::Until;
 use crate::resource::{Desired, Scope, api};
-use crate::stack::{self, Architecture, Loaded, Severity, Unfit};
+use crate::stack::{self, Architecture, JwtDef, Loaded, Severity, Unfit};
 
 /// A stack file and the cloud that it is for.
 pub(crate) struct Session {
@@ -289,11 +289,31 @@ impl Session {
 
     /// Builds and looks at once, then plans.
     pub(crate) async fn planned(&self, context: &Context, code: &Code) -> Result<Plan, Error> {
+        self.refuse_local_issuer()?;
         let artifacts = super::code::artifacts(context, self, code);
         let (artifacts, observed) = futures_util::join!(artifacts, self.observe());
         // An unreachable cloud is the likelier mistake, and the quicker to mend.
         let observed = observed?;
         Ok(self.plan(&self.describe(&artifacts?), &observed))
+    }
+}
+
+impl Session {
+    /// Tokens of an issuer on this machine are for trials: whoever can run one would be anybody on AWS, or nobody.
+    fn refuse_local_issuer(&self) -> Result<(), Error> {
+        let is_of_this_machine = match (self.loaded.stack.jwt(), &self.site.address) {
+            (None, _) => false,
+            (Some(_), _) if self.is_local() => false,
+            (Some(jwt), Address::Aws) => jwt.is_local(),
+            // Another cloud on this machine may know an issuer here, but not the local cloud's.
+            (Some(jwt), _) => jwt.issuer == JwtDef::LOCAL,
+        };
+        if !is_of_this_machine {
+            return Ok(());
+        }
+        let text = "`auth.jwt.issuer` is one of this machine, which only a local cloud may believe";
+        Err(Error::new(ErrorKind::Refused, text)
+            .hint("name the issuer of your users' tokens, or say `--local`"))
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) async fn run(context: &Context, args: &Status) -> Result<ExitCode, Er
     // An index that is being built is no difference: the row says that it is.
     let session = Session::open(context).await?;
     let session = session.adopting(&args.adopt)?.until(Until::Begun);
+    context.warnings(&session.loaded);
     loop {
         once(context, &session, args.watch).await?;
         if !args.watch {
@@ -58,6 +59,7 @@ async fn once(context: &Context, session: &Session, watch: bool) -> Result<(), E
             "resources": resources,
             "outputs": outputs.as_ref().map(super::output::Outputs::json),
             "dangers": plan.json()["dangers"],
+            "warnings": crate::stack::to_json(&session.loaded.warnings),
             "newest_release": Some(lock.release).filter(|n| *n > 0),
             "lock": lock.holder.as_ref().map(json_of),
         }));

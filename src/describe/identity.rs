@@ -8,14 +8,14 @@ use crate::stack::{FunctionDef, JwtDef, Shipped, Span};
 const LOCAL_ISSUER: &str = "/_msgai/issuer";
 
 impl Site {
-    /// The local cloud's own issuer; there is none anywhere else.
+    /// The local cloud's own issuer; there is none anywhere else. Its port speaks HTTP, whatever else it speaks.
     pub fn issuer(&self) -> Option<String> {
-        match &self.address {
-            Address::Stage(base) => {
-                Some(format!("{}{LOCAL_ISSUER}", base.replacen("ws", "http", 1)))
-            }
-            Address::Aws | Address::Path(_) => None,
-        }
+        let (Address::Stage(base) | Address::Path(base)) = &self.address else {
+            return None;
+        };
+        let (_, host) = base.split_once("://")?;
+        self.makes_existing
+            .then(|| format!("http://{host}{LOCAL_ISSUER}"))
     }
 }
 
