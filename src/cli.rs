@@ -297,6 +297,13 @@ Examples:
   msgai connect wss://abc.execute-api.us-east-1.amazonaws.com/production
   echo '{\"action\":\"ping\"}' | msgai connect --local --user alice")]
     Connect(Connect),
+    /// Print a token of the local cloud's own issuer
+    #[command(after_help = "\
+Examples:
+  msgai token --local --user alice
+  msgai token --local --user alice --group ward-3 --lasts 90s
+  MSGAI_TOKEN=$(msgai token --local --user alice) msgai connect --local")]
+    Token(Token),
     /// Show what the functions wrote
     #[command(after_help = "\
 Examples:
@@ -558,10 +565,23 @@ pub enum RealismKind {
 }
 
 #[derive(Debug, Args)]
+pub struct Token {
+    /// Whom it names
+    #[arg(long)]
+    pub user: String,
+    /// A group to be in, where the stack has a `groups_claim`; again for another
+    #[arg(long)]
+    pub group: Vec<String>,
+    /// How long it is good for, such as `90s`; 8h unless said otherwise
+    #[arg(long, value_name = "TIME")]
+    pub lasts: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub struct Connect {
     /// Where to; the deployed stack's URL unless one is given
     pub url: Option<String>,
-    /// Who to be: `userId` in the query string
+    /// Who to be: `userId` in the query string, or a token of the local cloud's issuer
     #[arg(long)]
     pub user: Option<String>,
     /// In which group: `groupId` in the query string

@@ -10,17 +10,26 @@ use super::Context;
 use super::local;
 use super::output::outputs;
 use super::session::{Session, folder, signals};
+use super::token;
 use crate::cli::Connect;
 use crate::error::{Error, ErrorKind};
 use crate::talk::client::Client;
 use crate::talk::terminal::{Options, talk};
 
 pub(crate) async fn run(context: &Context, args: &Connect) -> Result<ExitCode, Error> {
-    let (base, authority) = match &args.url {
-        Some(url) => (url.clone(), local::authority(&here(context))),
-        None => of_stack(context).await?,
+    let Target {
+        base,
+        authority,
+        token,
+    } = match &args.url {
+        Some(url) => Target {
+            base: url.clone(),
+            authority: local::authority(&here(context)),
+            token: None,
+        },
+        None => of_stack(context, args).await?,
     };
-    let url = with_query(&base, args);
+    let url = with_query(&base, args, token.as_ref());
     let client = Client::connect_by(&url, &[], &[], authority.as_deref())
         .await
         .map_err(|error| Error::failed(format!("cannot connect to {base}: {error}")))?;
@@ -54,8 +63,14 @@ fn here(context: &Context) -> PathBuf {
         .map_or_else(|| PathBuf::from("."), folder)
 }
 
-/// The URL, and what to trust there.
-async fn of_stack(context: &Context) -> Result<(String, Option<PathBuf>), Error> {
+/// The URL, what to trust there, and what to show where nobody gave a token and one can be made.
+struct Target {
+    base: String,
+    authority: Option<PathBuf>,
+    token: Option<String>,
+}
+
+async fn of_stack(context: &Context, args: &Connect) -> Result<Target, Error> {
     let session = Session::open(context).await?;
     if session.serves_only_now() {
         // Something else may listen on the port that `dev` would take.
@@ -68,14 +83,25 @@ async fn of_stack(context: &Context) -> Result<(String, Option<PathBuf>), Error>
         Error::failed("the stack is not deployed here, so there is no URL to connect to")
             .hint("make it with `msgai deploy`, or name a URL: `msgai connect ws://…`")
     })?;
-    Ok((url, session.authority()))
+    let token = match &args.user {
+        Some(user) if args.token.is_none() && token::mints(&session) => {
+            let groups = args.group.clone().into_iter().collect::<Vec<_>>();
+            Some(token::mint(&session, user, &groups, token::LASTS)?)
+        }
+        _ => None,
+    };
+    Ok(Target {
+        base: url,
+        authority: session.authority(),
+        token,
+    })
 }
 
-fn with_query(base: &str, args: &Connect) -> String {
+fn with_query(base: &str, args: &Connect, minted: Option<&String>) -> String {
     let pairs = [
-        ("userId", &args.user),
-        ("groupId", &args.group),
-        ("token", &args.token),
+        ("userId", args.user.as_ref()),
+        ("groupId", args.group.as_ref()),
+        ("token", args.token.as_ref().or(minted)),
     ];
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, value) in pairs {

@@ -19,7 +19,7 @@ use super::prune;
 use super::run::Run;
 use super::session::{self, Session, folder, guard, signals};
 use super::smoke::read_script;
-use super::{Context, diff};
+use super::{Context, diff, token};
 use files::{Changed, Watch};
 use words::{Show, goodbye, short, welcome};
 
@@ -149,7 +149,9 @@ impl Serving {
     /// Lets the console offer what this stack understands.
     fn suggest(&self, session: &Session) {
         let stack = &session.loaded.stack;
-        self.cloud.suggest(page::suggestions(stack));
+        let groups = ["friends".to_owned()];
+        let token = |name: &str| token::mint(session, name, &groups, token::LASTS).ok();
+        self.cloud.suggest(page::suggestions(stack, token));
     }
 
     fn watch(&self) -> broadcast::Receiver<Happening> {
@@ -346,6 +348,7 @@ async fn converse(
     };
     let options = PlayOptions {
         authority: session.authority(),
+        secrets: token::secrets(session, script)?,
         ..PlayOptions::default()
     };
     let summary = play(script, &url, &options, &mut tell)

@@ -14,6 +14,7 @@ pub mod outputs;
 pub mod policy;
 pub mod rollback;
 pub mod status;
+pub mod token;
 pub mod unlock;
 pub mod validate;
 
@@ -97,6 +98,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
         Command::Policy(args) => policy::run(context, &args).await,
         Command::Dev(args) => Box::pin(dev::run(context, &args)).await,
         Command::Connect(args) => connect::run(context, &args).await,
+        Command::Token(args) => token::run(context, &args).await,
         Command::Schema => {
             context.print(&crate::stack::schema_text());
             Ok(ExitCode::SUCCESS)

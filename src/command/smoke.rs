@@ -1,5 +1,6 @@
 //! `deploy --smoke`: a conversation with what was deployed a moment ago, and the way back when it fails.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use super::dev::words::finds_by;
 use super::rollback::back_to;
 use super::run::Run;
 use super::session::Session;
+use super::token;
 use crate::cloud::wait::pause;
 use crate::error::{Error, ErrorKind};
 use crate::names::Facts;
@@ -29,6 +31,8 @@ pub(crate) struct Smoke {
     /// Where it is written, for an error to name.
     name: String,
     script: Script,
+    /// What stands for `${token:…}` and `${env:…}` in it.
+    secrets: BTreeMap<String, String>,
 }
 
 /// A conversation from a file.
@@ -50,20 +54,28 @@ impl Smoke {
         let stack = &session.loaded.stack;
         let (name, script) = match file {
             Some(file) => read_script(file)?,
-            None if stack.authorizer().is_some() => {
+            None if stack.authorizer().is_some() && !token::mints(session) => {
                 return Err(Error::usage(
                     "`--smoke` does not know how clients of this stack sign in",
                 )
-                .hint("write a conversation with a token in it, and say `--smoke FILE`"));
+                .hint(
+                    "write a conversation with `?token=${env:NAME}` in it, and say `--smoke FILE`",
+                ));
             }
             None => {
-                let script = Script::parse(&built_in(stack)).map_err(|error| {
-                    Error::failed(format!("no conversation fits this stack: {error}"))
-                })?;
+                let script =
+                    Script::parse(&built_in(stack, token::mints(session))).map_err(|error| {
+                        Error::failed(format!("no conversation fits this stack: {error}"))
+                    })?;
                 ("the smoke test".to_owned(), script)
             }
         };
-        Ok(Self { name, script })
+        let secrets = token::secrets(session, &script)?;
+        Ok(Self {
+            name,
+            script,
+            secrets,
+        })
     }
 
     /// Talks to the stack; where that fails, what was live before is live again, and that is an error all the same.
@@ -122,6 +134,7 @@ impl Smoke {
         loop {
             let options = PlayOptions {
                 authority: session.authority(),
+                secrets: self.secrets.clone(),
                 ..PlayOptions::default()
             };
             let done = Box::pin(play(&self.script, url, &options, &mut tell)).await;
@@ -192,9 +205,15 @@ async fn back(context: &Context, session: &Session, run: &mut Run<'_>, before: &
 }
 
 /// Two people connect, and where the shipped handlers serve, one says something to the other.
-fn built_in(stack: &Stack) -> String {
-    let connect = "alice connects ?userId=smoke-${id}-a&groupId=smoke-${id}\n\
-                   bob connects ?userId=smoke-${id}-b&groupId=smoke-${id}\n";
+fn built_in(stack: &Stack, with_tokens: bool) -> String {
+    let connect = if with_tokens {
+        "alice connects ?token=${token:smoke-a:smoke}&groupId=smoke\n\
+         bob connects ?token=${token:smoke-b:smoke}&groupId=smoke\n"
+    } else {
+        "alice connects ?userId=smoke-${id}-a&groupId=smoke-${id}\n\
+         bob connects ?userId=smoke-${id}-b&groupId=smoke-${id}\n"
+    };
+    let whose = if with_tokens { "smoke" } else { "smoke-${id}" };
     let Some((field, action)) = way_to_send(stack) else {
         return connect.to_owned();
     };
@@ -206,11 +225,11 @@ fn built_in(stack: &Stack) -> String {
     };
     let status = r#"alice receives {"type":"messageStatus","data":{"messageId":"smoke-${id}","status":"delivered"}}"#;
     let (to, hearers) = if finds_by(stack, "userId") {
-        (r#""recipientId":"smoke-${id}-b""#, hears("bob"))
+        (format!(r#""recipientId":"{whose}-b""#), hears("bob"))
     } else if finds_by(stack, "groupId") {
         // Everybody in the group hears it, whoever said it, too.
         let both = format!("{}\n{}", hears("alice"), hears("bob"));
-        (r#""groupId":"smoke-${id}","senderName":"smoke""#, both)
+        (format!(r#""groupId":"{whose}","senderName":"smoke""#), both)
     } else {
         return connect.to_owned();
     };
@@ -246,7 +265,7 @@ mod tests {
         let text = edit(include_str!("../../stack.yaml"));
         let loaded = load_text(&text, "stack.yaml", None, &|_| None);
         let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-        let text = built_in(&loaded.stack);
+        let text = built_in(&loaded.stack, false);
         Script::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
         text
     }

@@ -4,8 +4,8 @@ use super::{Address, Describing, Site};
 use crate::resource::text::{Text, Variable};
 use crate::stack::{FunctionDef, JwtDef, Shipped, Span};
 
-/// Where the local cloud has its own issuer, below its address.
-const LOCAL_ISSUER: &str = "/_msgai/issuer";
+/// Where the local cloud has its own issuer, below its address; `local` serves it there.
+pub(crate) const LOCAL_ISSUER: &str = "/_msgai/issuer";
 
 impl Site {
     /// The local cloud's own issuer; there is none anywhere else. Its port speaks HTTP, whatever else it speaks.

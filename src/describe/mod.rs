@@ -5,7 +5,7 @@
 
 pub(crate) mod access;
 mod functions;
-mod identity;
+pub(crate) mod identity;
 mod websocket;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -17,6 +17,7 @@ mod happening;
 pub(crate) mod iam;
 mod ids;
 pub mod inside;
+pub mod issuer;
 pub(crate) mod lambda;
 pub(crate) mod logs;
 mod options;
@@ -93,6 +94,7 @@ pub(crate) struct World {
     pub(crate) lambda: Lambda,
     pub(crate) sockets: Sockets,
     pub(crate) sts: sts::Sts,
+    pub(crate) issuer: issuer::Pen,
 }
 
 impl World {
@@ -117,6 +119,7 @@ impl World {
             lambda: Lambda::open(&store)?,
             sockets: Sockets::default(),
             sts: sts::Sts::default(),
+            issuer: issuer::Pen::open(&store)?,
             clock: options.clock,
             realism: options.realism,
             manners: options.manners,

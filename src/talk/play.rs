@@ -29,6 +29,8 @@ pub struct PlayOptions {
     pub headers: Vec<(String, String)>,
     /// The certificate that this machine's own servers are trusted by.
     pub authority: Option<PathBuf>,
+    /// What else stands for `${…}` in a query string, such as a token; it is sent, and never told.
+    pub secrets: BTreeMap<String, String>,
 }
 
 impl Default for PlayOptions {
@@ -41,6 +43,7 @@ impl Default for PlayOptions {
                 .collect(),
             headers: Vec::new(),
             authority: None,
+            secrets: BTreeMap::new(),
         }
     }
 }
@@ -157,7 +160,11 @@ impl<F: FnMut(&Line)> Stage<'_, F> {
     }
 
     async fn handshake(&self, query: &str) -> Option<Result<Client, ConnectError>> {
-        let url = joined(self.url, query);
+        let mut query = query.to_owned();
+        for (name, value) in &self.options.secrets {
+            query = query.replace(&format!("${{{name}}}"), value);
+        }
+        let url = joined(self.url, &query);
         timeout(
             self.options.limit,
             Client::connect_by(

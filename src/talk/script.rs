@@ -13,6 +13,7 @@
 //! bob receives nothing
 //! bob leaves
 //! bob vanishes
+//! carol connects ?token=${token:carol}
 //! ```
 
 use std::collections::BTreeSet;
@@ -98,6 +99,20 @@ impl Script {
         } else {
             Err(ScriptError { problems })
         }
+    }
+
+    /// What stands in query strings as `${…}` for somebody else to fill in; `${id}` is the player's own.
+    pub fn placeholders(&self) -> BTreeSet<String> {
+        let queries = self.statements.iter().filter_map(|said| match &said.act {
+            Act::Connects { query } | Act::Refused { query, .. } => Some(query),
+            _ => None,
+        });
+        let inside = |query: &String| -> Vec<String> {
+            let after = query.split("${").skip(1);
+            let names = after.filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()));
+            names.filter(|name| name != "id").collect()
+        };
+        queries.flat_map(inside).collect()
     }
 
     /// Everybody who takes part, sorted.
@@ -314,6 +329,14 @@ mod tests {
             let script = Script::parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert!(script.people().len() >= 3, "{name}");
         }
+    }
+
+    #[test]
+    fn what_others_fill_in_is_named_once() {
+        let text = "a connects ?token=${token:a}&x=${id}\nb is refused 401 ?token=${env:T}\n\
+            c connects ?token=${token:a}\nc sends {\"x\":\"${token:c}\"}";
+        let script = Script::parse(text).unwrap();
+        assert_eq!(Vec::from_iter(script.placeholders()), ["env:T", "token:a"]);
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_sdk_apigatewayv2::Client;
 use aws_sdk_apigatewayv2::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_apigatewayv2::types::{AuthorizationType, Route};
+use msgai::local::issuer;
 use serde_json::{Value, json};
 
 use super::STACK;
-use super::deployed::{Deployed, deploy};
+use super::deployed::{Deployed, Own, deploy, handlers, open};
 use super::issuer::{Issuer, Pen};
 use super::person::{ERROR, MESSAGE, Person, STATUS};
 use super::tables::{items, text};
@@ -211,6 +212,24 @@ async fn a_new_key_of_the_issuer_is_known_to_a_new_environment_at_once() {
     // The key was taken away before anybody asked for it.
     assert_eq!(scene.refused(&format!("token={old}"), &[]).await, 401);
     scene.chat.local.shutdown().await;
+}
+
+/// Without any issuer but the local cloud's own, whose key is in the state folder.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_local_issuer_signs_for_who_may_read_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let chat = open(&stack("local", ""), None, Some(folder.path())).await;
+    chat.deploy(handlers(), &Own::new()).await;
+    let pen = issuer::Pen::of(folder.path()).unwrap().unwrap();
+    let url = format!("{}{}", chat.local.endpoint(), issuer::PATH);
+    let claims = json!({"iss": url, "aud": "app", "sub": "alice", "exp": now() + 60});
+    let token = pen.sign(&claims).unwrap();
+    let alice = Person::joins(&chat.url, &format!("token={token}")).await;
+    alice.leaves_content().await;
+    let elsewhere = Pen::new("k1").sign(&claims);
+    let tried = Person::tries(&chat.url, &format!("token={elsewhere}"), &[], &[]).await;
+    assert_eq!(tried.err(), Some(401));
+    chat.local.shutdown().await;
 }
 
 /// The route lost its authorizer, or never got it: then nobody is believed.

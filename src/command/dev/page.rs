@@ -15,13 +15,13 @@ pub(super) fn address(session: &Session) -> Option<String> {
     Some(format!("{endpoint}/_msgai"))
 }
 
-/// Two people, and what one says to the other where the shipped handler serves.
-pub(super) fn suggestions(stack: &Stack) -> Suggestions {
+/// People, with tokens where such can be made, and what one says to the other where the shipped handler serves.
+pub(super) fn suggestions(stack: &Stack, token: impl Fn(&str) -> Option<String>) -> Suggestions {
     let by_user = finds_by(stack, "userId");
     let by_group = finds_by(stack, "groupId");
     let people = ["alice", "bob", "carol", "dave"];
     let query = |name: &str| match (by_group && !by_user, stack.authorizer().is_some()) {
-        (_, true) => "token=".to_owned(),
+        (_, true) => format!("token={}", token(name).unwrap_or_default()),
         (true, false) => format!("userId={name}&groupId=friends"),
         (false, false) => format!("userId={name}"),
     };
@@ -57,7 +57,7 @@ mod tests {
         let text = edit(include_str!("../../../stack.yaml"));
         let loaded = load_text(&text, "stack.yaml", None, &|_| None);
         let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-        suggestions(&loaded.stack)
+        suggestions(&loaded.stack, |name| Some(format!("{name}s-own")))
     }
 
     #[test]
@@ -72,5 +72,8 @@ mod tests {
         assert_eq!(group.queries[1], "userId=bob&groupId=friends");
         assert_eq!(group.messages.len(), 1);
         assert_eq!(group.messages[0].1["groupId"], "friends");
+        let jwt = "auth: { jwt: { issuer: local, audience: [app] } }\noutputs:";
+        let tokens = suggested(|text| text.replace("outputs:", jwt));
+        assert_eq!(tokens.queries[1], "token=bobs-own");
     }
 }

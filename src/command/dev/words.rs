@@ -11,6 +11,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::super::Context;
 use super::super::session::Session;
+use super::super::token;
 use super::denied;
 use super::page;
 use super::tail;
@@ -27,7 +28,8 @@ pub(super) fn welcome(context: &Context, session: &Session, shows_all: bool) {
     }
     let connect = format!("msgai connect --local{}", chosen(context));
     let stack = &session.loaded.stack;
-    let text = if stack.authorizer().is_some() {
+    let by_user = stack.authorizer().is_none() || token::mints(session);
+    let text = if !by_user {
         format!("talk, in another terminal:\n  {connect} --token TOKEN")
     } else {
         let (group, say) = if by_group(stack) {

@@ -27,7 +27,7 @@ use serde_json::Value;
 pub(crate) use detail::{Detail, From, Text};
 pub(crate) use journal::Journal;
 
-use super::{World, faults, locked};
+use super::{World, faults, issuer, locked};
 
 const ROOT: &str = "/_msgai";
 
@@ -96,12 +96,13 @@ pub(super) fn router(world: Arc<World>) -> Router {
         .route("/_msgai/events", get(stream::events))
         .route("/_msgai/faults", get(faults::shown).put(faults::planned))
         .layer(from_fn(gate::own_page_only))
-        .with_state(world);
+        .with_state(Arc::clone(&world));
     Router::new()
         .route(ROOT, get(page))
         .route("/_msgai/", get(page))
         .route("/_msgai/{part}", get(part))
         .merge(data)
+        .merge(issuer::router(world))
         .fallback(nothing)
         .layer(from_fn(gate::protect))
 }

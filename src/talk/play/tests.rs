@@ -18,6 +18,10 @@ async fn played(
         id: "r7".to_owned(),
         headers: Vec::new(),
         authority: None,
+        secrets: BTreeMap::from(
+            [("env:STATUS", "401"), ("token:dora", "hush")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        ),
     };
     let script = Script::parse(text).unwrap();
     with_server(async |url| {
@@ -73,6 +77,21 @@ async fn a_conversation_is_played_and_written_down() {
             "alice · closed 1000 (closed normally)",
         ]
     );
+}
+
+#[tokio::test]
+async fn a_secret_is_sent_and_never_told() {
+    let (result, lines) = played(
+        "eve is refused 401 ?refuse=${env:STATUS}\n\
+         dora connects ?token=${token:dora}\n\
+         dora leaves",
+        LONG,
+        Duration::from_millis(30),
+    )
+    .await;
+    assert_eq!(result.unwrap().connections, 1);
+    assert_eq!(lines[1], "dora · connected ?token=${token:dora}");
+    assert!(!lines.concat().contains("hush"), "{lines:?}");
 }
 
 #[tokio::test]

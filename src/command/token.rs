@@ -1,0 +1,176 @@
+//! `token`: one of the local cloud's own issuer, for a stack whose `auth.jwt.issuer` is `local`.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::local;
+use super::session::{Session, folder};
+use super::{Context, environment};
+use crate::cli::Token;
+use crate::error::Error;
+use crate::local::issuer::Pen;
+use crate::stack::{JwtDef, Span, TokenUse};
+use crate::talk::script::Script;
+
+/// A day's work, unless said otherwise.
+pub(crate) const LASTS: Duration = Duration::from_hours(8);
+
+pub(crate) async fn run(context: &Context, args: &Token) -> Result<ExitCode, Error> {
+    let session = Session::open(context).await?;
+    let lasts = match &args.lasts {
+        None => LASTS,
+        Some(text) => lasts(text)?,
+    };
+    let token = mint(&session, &args.user, &args.group, lasts)?;
+    context.print(&format!("{token}\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lasts(text: &str) -> Result<Duration, Error> {
+    let written = match text.trim().strip_suffix('h') {
+        Some(hours) => hours.trim().parse().ok().map(Duration::from_hours),
+        None => Span(text.to_owned()).duration(),
+    };
+    written
+        .filter(|span| (1..=30 * 24 * 3600).contains(&span.as_secs()))
+        .ok_or_else(|| {
+            Error::usage(format!("`{text}` is not a time that a token lasts"))
+                .hint("write `90s`, `30m` or `8h`, up to 30 days")
+        })
+}
+
+/// Whether tokens for this stack can be made here.
+pub(crate) fn mints(session: &Session) -> bool {
+    session.is_local()
+        && session
+            .loaded
+            .stack
+            .jwt()
+            .is_some_and(|jwt| jwt.issuer == JwtDef::LOCAL)
+}
+
+/// A token that the stack's authorizer believes.
+pub(crate) fn mint(
+    session: &Session,
+    user: &str,
+    groups: &[String],
+    lasts: Duration,
+) -> Result<String, Error> {
+    let Some(jwt) = session.loaded.stack.jwt().filter(|_| mints(session)) else {
+        return Err(
+            Error::failed("tokens are made for the local cloud's own issuer alone").hint(
+                "write `auth: { jwt: { issuer: local, audience: [ … ] } }`, and say `--local`",
+            ),
+        );
+    };
+    let dir = local::state(&folder(&session.loaded.file))?;
+    let kept =
+        Pen::of(&dir).map_err(|error| Error::failed(format!("the issuer's key: {error}")))?;
+    let pen = kept.ok_or_else(|| {
+        Error::failed("the local cloud has no issuer's key yet").hint("run `msgai dev` once")
+    })?;
+    let issuer = session.site.issuer().unwrap_or_default();
+    let claims = claims(jwt, &issuer, user, groups, lasts);
+    pen.sign(&claims)
+        .map_err(|error| Error::failed(error.to_string()))
+}
+
+fn claims(jwt: &JwtDef, issuer: &str, user: &str, groups: &[String], lasts: Duration) -> Value {
+    let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
+    let audience = jwt.audience.first();
+    let mut claims = json!({
+        "iss": issuer, "sub": user, "iat": now, "exp": now + lasts.as_secs(),
+    });
+    // Cognito's access tokens name the client and no audience.
+    let whom = match jwt.token_use {
+        Some(TokenUse::Access) => "client_id",
+        Some(TokenUse::Id) | None => "aud",
+    };
+    claims[whom] = json!(audience);
+    if let Some(kind) = jwt.token_use {
+        claims["token_use"] = json!(kind.word());
+    }
+    if let Some(claim) = &jwt.groups_claim {
+        claims[claim] = json!(groups);
+    }
+    claims
+}
+
+/// What a conversation asks for without holding it: `token:alice`, `token:alice:ward-3,ward-4`, `env:ALICE_TOKEN`.
+pub(crate) fn secrets(
+    session: &Session,
+    script: &Script,
+) -> Result<BTreeMap<String, String>, Error> {
+    let value = |asked: &str| match asked.split_once(':') {
+        Some(("token", who)) => {
+            let (user, groups) = who.split_once(':').unwrap_or((who, ""));
+            let groups = groups.split(',').filter(|group| !group.is_empty());
+            let groups: Vec<String> = groups.map(str::to_owned).collect();
+            mint(session, user, &groups, LASTS)
+        }
+        Some(("env", name)) => environment(name).ok_or_else(|| {
+            Error::failed(format!(
+                "the conversation needs the environment variable {name}"
+            ))
+            .hint("set it to a token of your issuer")
+        }),
+        _ => Err(Error::failed(format!(
+            "`${{{asked}}}` stands for nothing in a conversation"
+        ))
+        .hint("it knows `${id}`, `${token:USER}` and `${env:NAME}`")),
+    };
+    let asked = script.placeholders().into_iter();
+    asked
+        .map(|asked| Ok((asked.clone(), value(&asked)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two layers that may not know each other name one place.
+    #[test]
+    fn tokens_name_the_issuer_that_is_served() {
+        assert_eq!(
+            crate::describe::identity::LOCAL_ISSUER,
+            crate::local::issuer::PATH
+        );
+    }
+
+    #[test]
+    fn a_token_lasts_as_long_as_it_is_said() {
+        assert_eq!(lasts("8h").unwrap(), Duration::from_hours(8));
+        assert_eq!(lasts("90s").unwrap(), Duration::from_secs(90));
+        for wrong in ["", "0s", "h", "1d", "721h", "-1h", "500ms"] {
+            assert!(lasts(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_says_what_the_stack_asks_for() {
+        let jwt = |token_use, groups: Option<&str>| JwtDef {
+            issuer: JwtDef::LOCAL.to_owned(),
+            audience: vec!["app".to_owned(), "other".to_owned()],
+            token_use,
+            groups_claim: groups.map(str::to_owned),
+            jwks: None,
+            skew: None,
+        };
+        let groups = ["ward-3".to_owned()];
+        let plain = claims(&jwt(None, None), "http://i", "alice", &groups, LASTS);
+        assert_eq!(
+            (&plain["sub"], &plain["aud"]),
+            (&json!("alice"), &json!("app"))
+        );
+        assert!(plain.get("token_use").is_none() && plain.get("groups").is_none());
+        let access = jwt(Some(TokenUse::Access), Some("cognito:groups"));
+        let access = claims(&access, "http://i", "alice", &groups, LASTS);
+        assert_eq!(access["client_id"], "app");
+        assert_eq!(access["cognito:groups"], json!(["ward-3"]));
+        assert!(access.get("aud").is_none());
+    }
+}
