@@ -75,7 +75,7 @@ impl Function {
             response,
             mut record,
         } = self.dispatch(event, call).await?;
-        record.retried = self.aws.take_retried();
+        record.retried += self.aws.take_retried();
         record.write(&self.settings.function, call.now);
         Ok(response)
     }

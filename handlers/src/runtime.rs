@@ -63,7 +63,11 @@ async fn route(handle: &impl AsyncFn(&mut Room<'_>) -> Result<&'static str, Refu
         let sockets = aws.sockets(&settings.endpoint.url(&event.request_context));
         let mut room = Room::new(&connections, &sockets, &event, &call);
         let result = handle(&mut room).await;
-        let Handled { response, record } = room.close(result).await;
+        let Handled {
+            response,
+            mut record,
+        } = room.close(result).await;
+        record.retried += aws.take_retried();
         record.write(&settings.function, call.now);
         Ok::<_, SettingsError>(response)
     })

@@ -18,7 +18,7 @@ pub(crate) enum Deed {
     Get,
     Query,
     QueryIndexes,
-    /// By the indexes whose key is `userId` alone.
+    /// The indexes by `userId` alone.
     QueryUsers,
     Put,
     Update,
@@ -247,21 +247,19 @@ impl Describing<'_> {
                 condition: None,
             });
         }
-        let queried = |index: &IndexDef| {
+        let is_queried = |index: &IndexDef| {
             deeds.contains(&Deed::QueryIndexes)
-                || deeds.contains(&Deed::QueryUsers) && index.key().name() == "userId"
+                || (deeds.contains(&Deed::QueryUsers) && index.key().name() == "userId")
         };
-        let mut indexes = table
-            .indexes
-            .iter()
-            .filter(|(_, index)| queried(index))
-            .peekable();
-        if indexes.peek().is_some() {
-            let indexes = indexes.map(|(name, _)| Text::known(format!("{arn}/index/{name}")));
+        let queried = table.indexes.iter().filter(|(_, index)| is_queried(index));
+        let indexes: Vec<Text> = queried
+            .map(|(name, _)| Text::known(format!("{arn}/index/{name}")))
+            .collect();
+        if !indexes.is_empty() {
             all.push(Statement {
                 sid: sid("Indexes"),
                 actions: vec![Deed::QueryIndexes.action().to_owned()],
-                resources: indexes.collect(),
+                resources: indexes,
                 condition: None,
             });
         }

@@ -16,16 +16,15 @@ use tokio::sync::broadcast::Receiver;
 
 use super::deployed::{Deployed, deploy};
 use super::person::Person;
-use super::tables::{items, text};
 
-/// A handler, and the events that lead it everywhere. Before each of them Alice and Bob are in the table and in ward-3;
-/// Alice, who calls, listens, and Bob's socket is gone, so that he is removed when he is posted to.
-const CASES: &[(&str, &[fn() -> Value])] = &[
+/// A handler, and the events that lead it everywhere. Before each of them Alice, Bob and Carol are in the table and in
+/// ward-3. The sockets of Alice and Bob are gone, so that they are removed when they are posted to.
+const CASES: &[(&str, &[MakeEvent])] = &[
     ("connect", &[arrival]),
     ("disconnect", &[departure]),
     ("send", &[direct, to_group]),
-    ("catchUp", &[missed, missed_by_group]),
-    ("markRead", &[seen]),
+    ("catchUp", &[missed, missed_in_group]),
+    ("markRead", &[read]),
     ("typing", &[typing, typing_in_group]),
     ("presence", &[here, who, who_in_group]),
     ("default", &[shout]),
@@ -35,8 +34,8 @@ const CASES: &[(&str, &[fn() -> Value])] = &[
             direct,
             to_group,
             missed,
-            missed_by_group,
-            seen,
+            missed_in_group,
+            read,
             typing,
             typing_in_group,
             here,
@@ -50,73 +49,88 @@ const CASES: &[(&str, &[fn() -> Value])] = &[
 /// Handlers that call nothing of AWS.
 const WITHOUT_GRANTS: &[&str] = &["authorize"];
 
-/// A connection as API Gateway names them, which nobody has.
+/// Connections as API Gateway names them, which nobody has.
+const ALICE: &str = "TXzPWdnOjoECGjA=";
 const BOB: &str = "TXzPWdnOjoECGjE=";
 
-fn arrival() -> Value {
+type MakeEvent = fn(&Scene) -> Value;
+
+/// What events speak of: the one connection that is there, and a message that Carol has not had.
+#[derive(Debug, Default)]
+struct Scene {
+    carol: String,
+    message: String,
+}
+
+fn arrival(_: &Scene) -> Value {
     let mut event = event("$connect", &Value::Null);
     event["queryStringParameters"] = json!({ "userId": "alice", "groupId": "ward-3" });
     event
 }
 
-fn departure() -> Value {
+fn departure(_: &Scene) -> Value {
     event("$disconnect", &Value::Null)
 }
 
-fn direct() -> Value {
+fn direct(_: &Scene) -> Value {
     let said = json!({ "recipientId": "bob", "content": "hi" });
     event("sendMessage", &said)
 }
 
-fn to_group() -> Value {
+fn to_group(_: &Scene) -> Value {
     let said = json!({ "groupId": "ward-3", "content": "hi" });
     event("sendMessage", &said)
 }
 
-fn missed() -> Value {
-    event("catchUp", &json!({}))
-}
-
-fn missed_by_group() -> Value {
-    event("catchUp", &json!({ "groupId": "ward-3", "since": 0 }))
-}
-
-fn seen() -> Value {
-    event("markRead", &json!({ "messageIds": ["for-alice"] }))
-}
-
-fn typing() -> Value {
+fn typing(_: &Scene) -> Value {
     event("typing", &json!({ "recipientId": "bob" }))
 }
 
-fn typing_in_group() -> Value {
+fn typing_in_group(_: &Scene) -> Value {
     event("typing", &json!({ "groupId": "ward-3" }))
 }
 
-fn here() -> Value {
+fn here(_: &Scene) -> Value {
     event("presence", &json!({}))
 }
 
-fn who() -> Value {
+fn who(_: &Scene) -> Value {
     event("presence", &json!({ "userIds": ["bob"] }))
 }
 
-fn who_in_group() -> Value {
+fn who_in_group(_: &Scene) -> Value {
     event("presence", &json!({ "groupId": "ward-3" }))
 }
 
-fn shout() -> Value {
+fn shout(_: &Scene) -> Value {
     event("$default", &json!({ "action": "shout" }))
 }
 
 fn event(route: &str, said: &Value) -> Value {
+    event_of(ALICE, route, said)
+}
+
+fn event_of(connection: &str, route: &str, said: &Value) -> Value {
     json!({
         "requestContext": {
-            "routeKey": route, "connectionId": "ALICE", "requestId": "r", "stage": "production",
+            "routeKey": route, "connectionId": connection, "requestId": "r", "stage": "production",
             "domainName": "unused.example", "apiId": "API", "connectedAt": 1_708_326_702_000_u64,
         },
         "body": said.to_string(), "isBase64Encoded": false,
     })
+}
+
+fn missed(scene: &Scene) -> Value {
+    event_of(&scene.carol, "catchUp", &json!({}))
+}
+
+fn missed_in_group(scene: &Scene) -> Value {
+    event_of(&scene.carol, "catchUp", &json!({ "groupId": "ward-3" }))
+}
+
+fn read(scene: &Scene) -> Value {
+    let said = json!({ "messageIds": [scene.message] });
+    event_of(&scene.carol, "markRead", &said)
 }
 
 /// One function for each case, and every way to find people.
@@ -129,8 +143,8 @@ fn stack(role: &str) -> String {
          indexes: {{ userId-index: userId, GroupIdIndex: groupId }}\n  messages: {{ key: messageId }}\n  \
          timeline: {{ key: {{ partition: owner, sort: \"position:N\" }}, ttl: ttl }}\n\
          functions:\n{}api:\n  stage: production\n  routes:\n    $connect: connect\n    $disconnect: disconnect\n    \
-         $default: default\n    sendMessage: send\n    catchUp: catchUp\n    markRead: markRead\n    typing: typing\n    \
-         presence: presence\n    all: chat\n",
+         $default: default\n    sendMessage: send\n    typing: typing\n    presence: presence\n    \
+         catchUp: catchUp\n    markRead: markRead\n    all: chat\n",
         functions.collect::<String>()
     )
 }
@@ -156,13 +170,13 @@ macro_rules! client {
 struct Least {
     chat: Deployed,
     api: String,
-    /// Her socket, and its id.
-    alice: Person,
-    connection: String,
     iam: aws_sdk_iam::Client,
     lambda: aws_sdk_lambda::Client,
     tables: aws_sdk_dynamodb::Client,
     happenings: Receiver<Happening>,
+    carol: Person,
+    scene: Scene,
+    messages: u32,
 }
 
 /// A function's role and the statements of its one policy.
@@ -177,44 +191,37 @@ impl Least {
         let chat = deploy(&stack(role), None).await;
         let gateway = client!(aws_sdk_apigatewayv2, chat);
         let apis = gateway.get_apis().send().await.unwrap();
-        let alice = Person::joins(&chat.url, "userId=alice").await;
-        let rows = items(&chat, "least-connections").await;
+        let tables = client!(aws_sdk_dynamodb, chat);
+        let carol = Person::joins(&chat.url, "userId=carol&groupId=ward-3").await;
+        let rows = tables.scan().table_name("least-connections");
+        let rows = rows.send().await.unwrap();
+        let scene = Scene {
+            carol: rows.items()[0]["connectionId"].as_s().unwrap().clone(),
+            ..Scene::default()
+        };
         Self {
-            alice,
-            connection: text(&rows[0], "connectionId").to_owned(),
+            carol,
+            scene,
+            messages: 0,
             api: apis.items()[0].api_id().unwrap().to_owned(),
             iam: client!(aws_sdk_iam, chat),
             lambda: client!(aws_sdk_lambda, chat),
-            tables: client!(aws_sdk_dynamodb, chat),
+            tables,
             happenings: chat.local.watch(),
             chat,
         }
     }
 
-    async fn end(self) {
-        self.alice.leaves().await;
-        self.chat.local.shutdown().await;
-    }
-
     /// Calls a handler with each of its events; gives every action and resource that was denied it.
-    async fn denied(
-        &mut self,
-        handler: &str,
-        events: &[fn() -> Value],
-    ) -> BTreeSet<(String, String)> {
+    async fn denied(&mut self, handler: &str, events: &[MakeEvent]) -> BTreeSet<(String, String)> {
         let function = format!("least-{handler}");
         for event in events {
-            self.two_people().await;
-            self.one_message().await;
-            let mut event = event();
-            event["requestContext"]["apiId"] = self.api.as_str().into();
-            event["requestContext"]["connectionId"] = self.connection.as_str().into();
-            let call = self.lambda.invoke().function_name(&function);
-            let call = call
-                .qualifier("live")
-                .payload(event.to_string().into_bytes().into());
-            let answer = call.send().await.unwrap();
-            assert_eq!(answer.function_error(), None, "{handler} {event}");
+            let wanted = event(&self.scene)["requestContext"]["routeKey"].take();
+            if wanted == "catchUp" || wanted == "markRead" {
+                self.carol_misses_something().await;
+            }
+            self.everybody_is_here().await;
+            self.call(&function, event(&self.scene)).await;
         }
         let mut denied = BTreeSet::new();
         while let Ok(happening) = self.happenings.try_recv() {
@@ -238,8 +245,34 @@ impl Least {
         denied
     }
 
-    async fn two_people(&self) {
-        for (user, connection) in [("alice", self.connection.as_str()), ("bob", BOB)] {
+    async fn call(&self, function: &str, mut event: Value) {
+        event["requestContext"]["apiId"] = self.api.as_str().into();
+        let call = self.lambda.invoke().function_name(function);
+        let payload = event.to_string().into_bytes().into();
+        let call = call.qualifier("live").payload(payload);
+        let answer = call.send().await.unwrap();
+        assert_eq!(answer.function_error(), None, "{function} {event}");
+    }
+
+    /// Alice writes to her and to the group while she is away.
+    async fn carol_misses_something(&mut self) {
+        self.messages += 1;
+        self.scene.message = format!("m{}", self.messages);
+        let id = self.scene.message.as_str();
+        let to_her = json!({ "messageId": id, "recipientId": "carol", "content": "hi" });
+        let to_all = json!({ "groupId": "ward-3", "content": "hi" });
+        for said in [to_her, to_all] {
+            self.everybody_is_here().await;
+            let gone = self.tables.delete_item().table_name("least-connections");
+            let carol = AttributeValue::S(self.scene.carol.clone());
+            gone.key("connectionId", carol).send().await.unwrap();
+            self.call("least-send", event("sendMessage", &said)).await;
+        }
+    }
+
+    async fn everybody_is_here(&self) {
+        let carol = self.scene.carol.as_str();
+        for (user, connection) in [("alice", ALICE), ("bob", BOB), ("carol", carol)] {
             let text = |value: &str| AttributeValue::S(value.to_owned());
             let number = |value: u64| AttributeValue::N(value.to_string());
             let put = self.tables.put_item().table_name("least-connections");
@@ -252,32 +285,6 @@ impl Least {
                 .send()
                 .await
                 .unwrap();
-        }
-    }
-
-    /// One that Bob has sent and Alice has not got.
-    async fn one_message(&self) {
-        let text = |value: &str| AttributeValue::S(value.to_owned());
-        let number = |value: u64| AttributeValue::N(value.to_string());
-        let message = json!({
-            "messageId": "for-alice", "senderId": "bob", "recipientId": "alice",
-            "content": "hi", "message": "hi", "status": "sent",
-        });
-        let mut put = self.tables.put_item().table_name("least-messages");
-        for (name, value) in message.as_object().unwrap() {
-            put = put.item(name, text(value.as_str().unwrap()));
-        }
-        put.item("claimedUntil", number(0)).send().await.unwrap();
-        for owner in ["user/alice", "group/ward-3"] {
-            let put = || {
-                let put = self.tables.put_item().table_name("least-timeline");
-                put.item("owner", text(owner))
-            };
-            let head = put().item("position", number(0)).item("last", number(1));
-            head.send().await.unwrap();
-            let entry = put().item("position", number(1));
-            let entry = entry.item("message", text(&message.to_string()));
-            entry.send().await.unwrap();
         }
     }
 
@@ -394,7 +401,8 @@ async fn each_handler_may_do_all_that_it_does_and_needs_all_that_it_may() {
         }
         least.put(&policy, &policy.statements).await;
     }
-    least.end().await;
+    least.carol.vanishes();
+    least.chat.local.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -415,8 +423,8 @@ async fn one_role_for_all_denies_nobody() {
     for (action, resource) in policy.grants() {
         let is_exact = match action.as_str() {
             "dynamodb:Query" => {
-                let is_timeline = resource.ends_with("table/least-timeline");
-                is_timeline || resource.contains("table/least-connections/index/")
+                resource.contains("table/least-connections/index/")
+                    || resource.ends_with("table/least-timeline")
             }
             "execute-api:ManageConnections" => {
                 resource.ends_with("/production/POST/@connections/*")
@@ -425,5 +433,6 @@ async fn one_role_for_all_denies_nobody() {
         };
         assert!(is_exact, "{action} on {resource}");
     }
-    least.end().await;
+    least.carol.vanishes();
+    least.chat.local.shutdown().await;
 }

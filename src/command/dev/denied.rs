@@ -1,6 +1,8 @@
 //! What to write in the stack file when IAM denied a function something. The local cloud knows no stack file, so it
 //! names the statement; which word of `uses:` makes that statement is known here.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::super::Context;
@@ -126,7 +128,12 @@ impl Wish {
         declared
             && deeds
                 .zip(self.deed)
-                .is_some_and(|(deeds, deed)| deeds.contains(&deed))
+                .is_some_and(|(deeds, deed)| deeds.contains(&deed) || self.is_of_users(deeds))
+    }
+
+    /// Who may query the index by `userId` alone is a shipped handler, and asks no other.
+    fn is_of_users(&self, deeds: &BTreeSet<Deed>) -> bool {
+        self.deed == Some(Deed::QueryIndexes) && deeds.contains(&Deed::QueryUsers)
     }
 
     fn named(&self) -> String {
