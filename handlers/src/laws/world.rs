@@ -103,11 +103,11 @@ impl<'d> World<'d> {
             }
             Step::CatchUp {
                 person,
-                of_group,
+                group,
                 limit,
             } => {
                 if let Some(n) = someone(*person) {
-                    self.catch_up(n, *of_group, *limit);
+                    self.catch_up(n, *group, *limit);
                 }
             }
             Step::Read { person, message } => {
@@ -209,9 +209,8 @@ impl<'d> World<'d> {
         }
     }
 
-    pub(super) fn catch_up(&mut self, n: usize, of_group: bool, limit: usize) {
+    pub(super) fn catch_up(&mut self, n: usize, group: Option<usize>, limit: usize) {
         let person = &self.people[n];
-        let group = person.group.filter(|_| of_group);
         let owner = owner(person.user, group);
         let since = contiguous(&self.seen(person.user), &owner);
         let mut wish = json!({"since": since, "limit": limit});
@@ -255,6 +254,15 @@ impl<'d> World<'d> {
         }
     }
 
+    /// Two of a group, and one of another, before anything happens.
+    pub(super) fn everybody_is_there(&mut self) {
+        for (user, group) in [(0, 0), (1, 0), (2, 1)] {
+            self.connect(user, Some(group));
+        }
+        self.finish();
+        self.double.settle();
+    }
+
     /// Everybody comes back to every group, and asks until there is no more.
     pub(super) fn everybody_catches_up(&mut self) {
         self.double.settle();
@@ -264,15 +272,15 @@ impl<'d> World<'d> {
                 self.finish();
                 self.double.settle();
                 let person = self.people.len() - 1;
-                for of_group in [false, true] {
-                    while self.has_more(person, of_group) {}
+                for of in [None, Some(group)] {
+                    while self.has_more(person, of) {}
                 }
             }
         }
     }
 
-    pub(super) fn has_more(&mut self, person: usize, of_group: bool) -> bool {
-        self.catch_up(person, of_group, 2);
+    pub(super) fn has_more(&mut self, person: usize, group: Option<usize>) -> bool {
+        self.catch_up(person, group, 2);
         self.finish();
         let frames = self.double.frames(&self.people[person].id);
         let page = frames.iter().rfind(|frame| frame["type"] == "replay");
