@@ -140,7 +140,7 @@ fn run(steps: &[(Step, Vec<u8>)]) -> BTreeSet<&'static str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 128, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_lost_doubled_or_told_to_others(steps in history(0)) {
