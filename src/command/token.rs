@@ -66,6 +66,11 @@ pub(crate) fn mint(
             ),
         );
     };
+    if user.is_empty() || user.chars().any(char::is_control) {
+        return Err(Error::usage(
+            "nobody has such a name: it is empty, or has a control character",
+        ));
+    }
     let dir = local::state(&folder(&session.loaded.file))?;
     let kept =
         Pen::of(&dir).map_err(|error| Error::failed(format!("the issuer's key: {error}")))?;

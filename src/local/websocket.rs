@@ -6,6 +6,7 @@
 mod access_log;
 mod address;
 mod authorizer;
+mod discreet;
 mod handshake;
 mod integration;
 mod messages;
@@ -49,7 +50,7 @@ pub(crate) struct Sockets {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) caller: Caller,
-    /// The query string of its handshake.
+    /// The query string of its handshake, without secrets.
     query: String,
     /// Milliseconds since the epoch.
     last_active: AtomicU64,

@@ -278,14 +278,14 @@ impl std::error::Error for ConnectError {}
 fn reason(status: u16) -> Option<&'static str> {
     Some(match status {
         400 => "the $connect function found the request wrong, such as without a userId",
-        401 => "the authorizer's identity source is missing, or the authorizer said Unauthorized",
+        401 => "there was no token, or the authorizer did not believe it",
         403 => {
-            "the authorizer denied it, the stage's name is wrong, or the stage has no deployment"
+            "the authorizer or the $connect function denied it, the stage's name is wrong, or the stage has no deployment"
         }
         404 => "nothing is served at this address",
         426 => "the address is right, but what was asked for was no WebSocket",
         429 => "throttled: more new connections than the stage or the account allows",
-        500 => "the authorizer failed, or API Gateway may not call the $connect function",
+        500 => "the authorizer or the $connect function failed, or API Gateway may not call it",
         502 => "the $connect function failed, or answered without a statusCode",
         503 => "the service is not available",
         504 => "the $connect function took too long",

@@ -21,7 +21,11 @@ pub(super) fn suggestions(stack: &Stack, token: impl Fn(&str) -> Option<String>)
     let by_group = finds_by(stack, "groupId");
     let people = ["alice", "bob", "carol", "dave"];
     let query = |name: &str| match (by_group && !by_user, stack.authorizer().is_some()) {
-        (_, true) => format!("token={}", token(name).unwrap_or_default()),
+        // The name is for the page, which takes the first value for it; the token alone says who it is.
+        (_, true) => match token(name) {
+            Some(token) => format!("userId={name}&token={token}"),
+            None => "token=".to_owned(),
+        },
         (true, false) => format!("userId={name}&groupId=friends"),
         (false, false) => format!("userId={name}"),
     };
@@ -74,6 +78,6 @@ mod tests {
         assert_eq!(group.messages[0].1["groupId"], "friends");
         let jwt = "auth: { jwt: { issuer: local, audience: [app] } }\noutputs:";
         let tokens = suggested(|text| text.replace("outputs:", jwt));
-        assert_eq!(tokens.queries[1], "token=bobs-own");
+        assert_eq!(tokens.queries[1], "userId=bob&token=bobs-own");
     }
 }

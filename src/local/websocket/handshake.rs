@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::access_log::Line;
 use super::authorizer::{self, Barred};
+use super::discreet::discreet;
 use super::integration::{Called, Errand};
 use super::{Address, Connection, Ends, Farewell, messages, notice, served, socket};
 use crate::local::apigateway::Served;
@@ -86,7 +87,8 @@ pub(super) async fn handshake(State(world): State<Arc<World>>, request: Request)
         return plain(StatusCode::FORBIDDEN, "Forbidden");
     };
     let visit = Visit::new(&world, &parts, served, address.domain);
-    let query = parts.uri.query().unwrap_or_default().to_owned();
+    // Only ever shown, from here on.
+    let query = discreet(parts.uri.query().unwrap_or_default());
     match decide(&world, visit).await {
         Verdict::Refused(response) => response,
         Verdict::Welcome { caller, protocol } => {

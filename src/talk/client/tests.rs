@@ -71,7 +71,7 @@ async fn a_refusal_has_its_status_body_and_meaning() {
         assert_eq!(error, ConnectError::Refused { status: 403, body });
         let text = error.to_string();
         assert!(
-            text.starts_with("the handshake was refused with 403: the authorizer denied it"),
+            text.starts_with("the handshake was refused with 403: the authorizer or the $connect"),
             "{text}"
         );
         assert!(
