@@ -18,7 +18,7 @@ use zip::write::SimpleFileOptions;
 
 use super::STACK;
 use super::deployed::{Deployed, Own, deploy, handlers, open};
-use super::person::{MESSAGE, NOTICE, Person, STATUS};
+use super::person::{ERROR, MESSAGE, Person, STATUS};
 use super::tables::{items, put, text};
 
 const CONNECTIONS: &str = "chat-connections";
@@ -79,8 +79,8 @@ async fn a_deploy_of_code_loses_no_message_and_no_connection() {
     let is_live = AtomicBool::new(false);
     let deploying = async {
         let changes = chat.deploy(&renewed(handlers()), &Own::new()).await;
-        // Three functions, their versions and aliases, and nothing else.
-        assert_eq!(changes, 9);
+        // Four functions, their versions and aliases, and nothing else.
+        assert_eq!(changes, 12);
         is_live.store(true, Ordering::Relaxed);
     };
     tokio::join!(deploying, talk(&mut alice, &mut bob, 200, &is_live));
@@ -130,8 +130,8 @@ async fn no_deploy_and_no_way_back_loses_a_message_or_a_connection() {
         );
         chat.edit(&routes);
         chat.deploy(&code, &Own::new()).await;
-        // Three aliases, and the stage's deployment.
-        assert_eq!(chat.go_back(&first).await, 4);
+        // Four aliases, and the stage's deployment.
+        assert_eq!(chat.go_back(&first).await, 5);
         is_over.store(true, Ordering::Relaxed);
     };
     tokio::join!(deploying, talk(&mut alice, &mut bob, 200, &is_over));
@@ -140,7 +140,7 @@ async fn no_deploy_and_no_way_back_loses_a_message_or_a_connection() {
     alice
         .types(r#"{"action":"shout","recipientId":"bob"}"#)
         .await;
-    assert_eq!(alice.hears(NOTICE).await["message"], "Forbidden");
+    assert_eq!(alice.hears(ERROR).await["code"], "unknownAction");
     alice.leaves_content().await;
     bob.leaves_content().await;
     chat.local.shutdown().await;
