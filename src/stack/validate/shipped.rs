@@ -77,8 +77,9 @@ impl<'a> Checks<'a> {
             Some(function) => self.catch_up(function),
             None if first(&|one| STORING.contains(one)).is_some() => {
                 // It is used as soon as it is there.
-                let timeline = self.stack.tables.get(TIMELINE);
-                timeline.into_iter().for_each(|table| self.timeline(table));
+                if let Some(table) = self.stack.tables.get(TIMELINE) {
+                    self.timeline(table);
+                }
             }
             None => {}
         }
