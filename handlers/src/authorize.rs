@@ -36,6 +36,10 @@ pub struct Gate<'a, F> {
 /// What API Gateway is told: whom it lets in, or that it lets nobody in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "they are API Gateway's own names"
+)]
 pub struct Policy {
     principal_id: String,
     policy_document: Document,

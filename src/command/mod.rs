@@ -86,19 +86,19 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
     match command {
         Command::Init(args) => init::run(context, &args),
         Command::Validate(args) => validate::run(context, &args).await,
-        Command::Diff(args) => diff::run(context, &args).await,
+        Command::Diff(args) => Box::pin(diff::run(context, &args)).await,
         Command::Deploy(args) => Box::pin(deploy::run(context, &args)).await,
-        Command::Status(args) => status::run(context, &args).await,
+        Command::Status(args) => Box::pin(status::run(context, &args)).await,
         Command::Destroy(args) => Box::pin(destroy::run(context, &args)).await,
         Command::Rollback(args) => Box::pin(rollback::run(context, &args)).await,
-        Command::History(args) => history::run(context, &args).await,
-        Command::Unlock => unlock::run(context).await,
-        Command::Outputs(args) => outputs::run(context, &args).await,
-        Command::Logs(args) => logs::run(context, &args).await,
-        Command::Policy(args) => policy::run(context, &args).await,
+        Command::History(args) => Box::pin(history::run(context, &args)).await,
+        Command::Unlock => Box::pin(unlock::run(context)).await,
+        Command::Outputs(args) => Box::pin(outputs::run(context, &args)).await,
+        Command::Logs(args) => Box::pin(logs::run(context, &args)).await,
+        Command::Policy(args) => Box::pin(policy::run(context, &args)).await,
         Command::Dev(args) => Box::pin(dev::run(context, &args)).await,
-        Command::Connect(args) => connect::run(context, &args).await,
-        Command::Token(args) => token::run(context, &args).await,
+        Command::Connect(args) => Box::pin(connect::run(context, &args)).await,
+        Command::Token(args) => Box::pin(token::run(context, &args)).await,
         Command::Schema => {
             context.print(&crate::stack::schema_text());
             Ok(ExitCode::SUCCESS)

@@ -16,7 +16,7 @@ use crate::resource::Desired;
 
 pub(crate) async fn run(context: &Context, args: &Validate) -> Result<ExitCode, Error> {
     if args.online {
-        return online(context, args).await;
+        return Box::pin(online(context, args)).await;
     }
     if !args.adopt.named.is_empty() {
         return Err(Error::usage(

@@ -12,21 +12,20 @@ pub(super) struct Wanted {
     pub(super) key: &'static str,
     /// The key of the file that asks for it, as a complaint says it.
     pub(super) asks: &'static str,
-    is_wanted: fn(&Stack) -> bool,
+    applies: fn(&Stack) -> bool,
 }
 
 const ALL: [Wanted; 1] = [Wanted {
     handler: Shipped::Authorize,
     key: "authorize",
     asks: "auth.jwt",
-    is_wanted: |stack| stack.jwt().is_some(),
+    applies: |stack| stack.jwt().is_some(),
 }];
 
 /// What the file asks for and does not declare.
 fn missing(stack: &Stack) -> impl Iterator<Item = &'static Wanted> {
-    ALL.iter().filter(|wanted| {
-        (wanted.is_wanted)(stack) && stack.shipped(wanted.handler).next().is_none()
-    })
+    ALL.iter()
+        .filter(|wanted| (wanted.applies)(stack) && stack.shipped(wanted.handler).next().is_none())
 }
 
 /// What cannot be added, because the file calls something else so.

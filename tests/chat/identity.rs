@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use aws_sdk_apigatewayv2::Client;
 use aws_sdk_apigatewayv2::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_apigatewayv2::types::{AuthorizationType, Route};
@@ -17,8 +15,7 @@ use super::person::{ERROR, MESSAGE, Person, STATUS};
 use super::tables::{items, text};
 
 fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap().as_secs()
+    u64::try_from(jiff::Timestamp::now().as_second()).unwrap()
 }
 
 /// The reference stack, believing this issuer.
@@ -49,7 +46,9 @@ impl Scene {
         let mut claims = json!({
             "iss": self.issuer.url, "aud": "app", "sub": sub, "iat": now(), "exp": now() + 3600,
         });
-        let more = more.as_object().unwrap().clone();
+        let Value::Object(more) = more else {
+            panic!("claims are an object")
+        };
         claims.as_object_mut().unwrap().extend(more);
         claims
     }

@@ -1,4 +1,4 @@
-//! Somebody who signs tokens: an OpenID Connect issuer on this machine, which can rotate its keys and go away.
+//! Somebody who signs tokens: an OIDC issuer on this machine, which can rotate its keys and go away.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 

@@ -19,6 +19,10 @@ const TRIES: u32 = 2;
 const BETWEEN: Duration = Duration::from_millis(100);
 
 impl Fetch for Http {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a function has no clock of its own to wait by"
+    )]
     async fn get(&self, url: &str) -> Result<Vec<u8>, Fault> {
         let mut left = TRIES;
         loop {

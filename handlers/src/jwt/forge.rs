@@ -24,7 +24,7 @@ pub(crate) struct Pen {
 
 enum Kind {
     Rsa(Box<RsaKeyPair>),
-    Ec(EcdsaKeyPair),
+    Ec(Box<EcdsaKeyPair>),
 }
 
 pub(crate) fn text(bytes: impl AsRef<[u8]>) -> String {
@@ -40,7 +40,7 @@ impl Pen {
         let pair = EcdsaKeyPair::from_pkcs8(signing, pkcs8.as_ref(), &random).unwrap();
         Self {
             id: id.to_owned(),
-            kind: Kind::Ec(pair),
+            kind: Kind::Ec(Box::new(pair)),
         }
     }
 

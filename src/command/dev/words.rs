@@ -28,8 +28,8 @@ pub(super) fn welcome(context: &Context, session: &Session, shows_all: bool) {
     }
     let connect = format!("msgai connect --local{}", chosen(context));
     let stack = &session.loaded.stack;
-    let by_user = stack.authorizer().is_none() || token::mints(session);
-    let text = if !by_user {
+    let needs_token = stack.authorizer().is_some() && !token::mints(session);
+    let text = if needs_token {
         format!("talk, in another terminal:\n  {connect} --token TOKEN")
     } else {
         let (group, say) = if by_group(stack) {

@@ -114,8 +114,7 @@ impl Checks<'_> {
             .map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
         let flaw = if url.contains(|c: char| c.is_whitespace() || c.is_control()) {
             Some("has a space or a control character")
-        } else if !url.starts_with("https://") && !(url.starts_with("http://") && is_loopback(url))
-        {
+        } else if !(url.starts_with("https://") || url.starts_with("http://") && is_loopback(url)) {
             Some("is not an https URL")
         } else if host.is_empty() || host.contains('@') {
             Some("has no plain host")
