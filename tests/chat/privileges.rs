@@ -5,6 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+#[path = "privileges/events.rs"]
+mod events;
+
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -16,6 +19,10 @@ use tokio::sync::broadcast::Receiver;
 
 use super::deployed::{Deployed, deploy};
 use super::person::Person;
+use events::{
+    ALICE, BOB, MakeEvent, Scene, arrival, departure, direct, event, here, missed, missed_in_group,
+    read, shout, to_group, typing, typing_in_group, who, who_in_group,
+};
 
 /// A handler, and the events that lead it everywhere. Before each of them Alice, Bob and Carol are in the table and in
 /// ward-3. The sockets of Alice and Bob are gone, so that they are removed when they are posted to.
@@ -48,90 +55,6 @@ const CASES: &[(&str, &[MakeEvent])] = &[
 
 /// Handlers that call nothing of AWS.
 const WITHOUT_GRANTS: &[&str] = &["authorize"];
-
-/// Connections as API Gateway names them, which nobody has.
-const ALICE: &str = "TXzPWdnOjoECGjA=";
-const BOB: &str = "TXzPWdnOjoECGjE=";
-
-type MakeEvent = fn(&Scene) -> Value;
-
-/// What events speak of: the one connection that is there, and a message that Carol has not had.
-#[derive(Debug, Default)]
-struct Scene {
-    carol: String,
-    message: String,
-}
-
-fn arrival(_: &Scene) -> Value {
-    let mut event = event("$connect", &Value::Null);
-    event["queryStringParameters"] = json!({ "userId": "alice", "groupId": "ward-3" });
-    event
-}
-
-fn departure(_: &Scene) -> Value {
-    event("$disconnect", &Value::Null)
-}
-
-fn direct(_: &Scene) -> Value {
-    let said = json!({ "recipientId": "bob", "content": "hi" });
-    event("sendMessage", &said)
-}
-
-fn to_group(_: &Scene) -> Value {
-    let said = json!({ "groupId": "ward-3", "content": "hi" });
-    event("sendMessage", &said)
-}
-
-fn typing(_: &Scene) -> Value {
-    event("typing", &json!({ "recipientId": "bob" }))
-}
-
-fn typing_in_group(_: &Scene) -> Value {
-    event("typing", &json!({ "groupId": "ward-3" }))
-}
-
-fn here(_: &Scene) -> Value {
-    event("presence", &json!({}))
-}
-
-fn who(_: &Scene) -> Value {
-    event("presence", &json!({ "userIds": ["bob"] }))
-}
-
-fn who_in_group(_: &Scene) -> Value {
-    event("presence", &json!({ "groupId": "ward-3" }))
-}
-
-fn shout(_: &Scene) -> Value {
-    event("$default", &json!({ "action": "shout" }))
-}
-
-fn event(route: &str, said: &Value) -> Value {
-    event_of(ALICE, route, said)
-}
-
-fn event_of(connection: &str, route: &str, said: &Value) -> Value {
-    json!({
-        "requestContext": {
-            "routeKey": route, "connectionId": connection, "requestId": "r", "stage": "production",
-            "domainName": "unused.example", "apiId": "API", "connectedAt": 1_708_326_702_000_u64,
-        },
-        "body": said.to_string(), "isBase64Encoded": false,
-    })
-}
-
-fn missed(scene: &Scene) -> Value {
-    event_of(&scene.carol, "catchUp", &json!({}))
-}
-
-fn missed_in_group(scene: &Scene) -> Value {
-    event_of(&scene.carol, "catchUp", &json!({ "groupId": "ward-3" }))
-}
-
-fn read(scene: &Scene) -> Value {
-    let said = json!({ "messageIds": [scene.message] });
-    event_of(&scene.carol, "markRead", &said)
-}
 
 /// One function for each case, and every way to find people.
 fn stack(role: &str) -> String {
