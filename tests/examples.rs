@@ -1,5 +1,7 @@
 //! Every example is deployed to a local cloud, and its conversation is played with real clients.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 #[path = "chat/deployed.rs"]
 #[expect(dead_code, reason = "the chat needs more of it than the examples")]
 mod deployed;

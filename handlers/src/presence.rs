@@ -31,7 +31,7 @@ const ENVELOPE_BYTES: usize = 8 * 1024;
 /// One user, as far as the indexes know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct User {
+struct Member {
     user_id: String,
     online: bool,
     /// Milliseconds since the Unix epoch; absent for whom no row is known.
@@ -84,7 +84,7 @@ async fn look_up<C: Connections, S: Sockets>(
     room: &mut Room<'_, C, S>,
     audiences: &[Audience],
     within_seconds: u64,
-) -> Result<BTreeMap<String, User>, Refusal> {
+) -> Result<BTreeMap<String, Member>, Refusal> {
     let call = room.call;
     let since = call.now.saturating_sub(within_seconds * 1000);
     let mut users: BTreeMap<_, _> = audiences.iter().filter_map(by_name).collect();
@@ -114,13 +114,13 @@ async fn look_up<C: Connections, S: Sockets>(
     }
 }
 
-fn by_name(audience: &Audience) -> Option<(String, User)> {
+fn by_name(audience: &Audience) -> Option<(String, Member)> {
     let Audience::User(id) = audience else {
         return None;
     };
-    let nobody = User {
+    let nobody = Member {
         user_id: id.clone(),
-        ..User::default()
+        ..Member::default()
     };
     Some((id.clone(), nobody))
 }
@@ -141,7 +141,7 @@ fn owner(row: Row, audience: &Audience) -> Result<(String, u64), Refusal> {
     })
 }
 
-fn note(users: &mut BTreeMap<String, User>, id: String, seen_at: u64, since: u64) {
+fn note(users: &mut BTreeMap<String, Member>, id: String, seen_at: u64, since: u64) {
     let seen = users.entry(id.clone()).or_default();
     seen.user_id = id;
     seen.seen_at = seen.seen_at.max(Some(seen_at));
@@ -149,17 +149,17 @@ fn note(users: &mut BTreeMap<String, User>, id: String, seen_at: u64, since: u64
 }
 
 /// As many users as one frame takes, and whether there are more.
-fn cut(users: BTreeMap<String, User>) -> (Vec<User>, bool) {
+fn cut(users: BTreeMap<String, Member>) -> (Vec<Member>, bool) {
     let all = users.len();
     let mut left = FRAME_BYTES - ENVELOPE_BYTES;
-    let fits = |user: &User| {
+    let fits = |user: &Member| {
         // With the comma.
         let bytes = json!(user).to_string().len() + 1;
         let fits = bytes <= left;
         left = left.saturating_sub(bytes);
         fits
     };
-    let told: Vec<User> = users
+    let told: Vec<Member> = users
         .into_values()
         .take(MOST_TOLD)
         .take_while(fits)

@@ -42,6 +42,10 @@ pub fn now() -> SystemTime {
 /// Runs a message route of your own: what it returns is the outcome in the log, what it refuses an `error` frame.
 ///
 /// The stack lets the function use what it reaches: `uses: { tables.connections: [read, delete], connections: [send] }`.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a function is named, not borrowed: `run(nudge)`"
+)]
 pub fn run(handle: impl AsyncFn(&mut Room<'_>) -> Result<&'static str, Refusal>) -> ExitCode {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     match runtime.enable_all().build() {

@@ -302,7 +302,7 @@ fn no_shipped_handler_is_forgotten() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_handler_may_do_all_that_it_does_and_needs_all_that_it_may() {
-    let mut least = Least::deploy("role: per-function\n").await;
+    let mut least = Box::pin(Least::deploy("role: per-function\n")).await;
     for (handler, events) in CASES {
         assert_eq!(
             least.denied(handler, events).await,
@@ -330,7 +330,7 @@ async fn each_handler_may_do_all_that_it_does_and_needs_all_that_it_may() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_role_for_all_denies_nobody() {
-    let mut least = Least::deploy("").await;
+    let mut least = Box::pin(Least::deploy("")).await;
     for (handler, events) in CASES {
         assert_eq!(
             least.denied(handler, events).await,
