@@ -6,12 +6,15 @@
 mod invoke;
 mod messages;
 mod path;
+mod prune;
+mod receipts;
 mod signed;
 mod sockets;
 mod timeline;
 
 pub use invoke::EVENT_BYTES;
 pub use messages::AwsMessages;
+pub use receipts::AwsReceipts;
 pub use sockets::AwsSockets;
 
 use std::error::Error as _;
@@ -25,15 +28,15 @@ use aws_sdk_dynamodb::config::{
 };
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
-use crate::connections::{Audience, Connection, Connections, Cursor, Page, Row};
+use crate::connections::{Audience, Connection, Connections, Cursor, IndexKey, Page, Row};
 use crate::env::{Account, ConnectionsTable, MessagesTable};
 use crate::fault::Fault;
 use crate::http::sign::Signer;
 use crate::http::{Bounds, Http};
+use crate::shard::Shards;
 use signed::Signed;
 
 /// A function that cannot open its first connection in this time says so at its first call.
@@ -106,6 +109,15 @@ impl Aws {
         AwsConnections {
             client: &self.dynamodb,
             table,
+            in_batches: false,
+        }
+    }
+
+    /// What workers write down, beside the connections.
+    pub fn receipts<'a>(&'a self, table: &'a ConnectionsTable) -> AwsReceipts<'a> {
+        AwsReceipts {
+            client: &self.dynamodb,
+            table: &table.name,
         }
     }
 
@@ -118,7 +130,7 @@ impl Aws {
 
     /// The connections behind one endpoint; they share the pool.
     pub fn sockets(&self, endpoint: &str) -> AwsSockets {
-        AwsSockets::new(self.signed.clone(), endpoint)
+        AwsSockets::new(self.signed.clone(), endpoint, &self.lambda)
     }
 }
 
@@ -145,13 +157,23 @@ pub type Room<'a> = crate::room::Room<'a, AwsConnections<'a>, AwsSockets>;
 pub struct AwsConnections<'a> {
     client: &'a dynamodb::Client,
     table: &'a ConnectionsTable,
+    in_batches: bool,
 }
 
 impl AwsConnections<'_> {
-    fn index(&self, audience: &Audience) -> Option<&String> {
-        match audience {
-            Audience::User(_) => self.table.by_user_id.as_ref(),
-            Audience::Group(_) => self.table.by_group_id.as_ref(),
+    /// Deletes rows by the batch, which has to be permitted.
+    #[must_use]
+    pub fn in_batches(self) -> Self {
+        Self {
+            in_batches: true,
+            ..self
+        }
+    }
+
+    fn index(&self, key: &IndexKey) -> Option<&String> {
+        match key.attribute() {
+            "userId" => self.table.by_user_id.as_ref(),
+            _ => self.table.by_group_id.as_ref(),
         }
     }
 }
@@ -163,7 +185,8 @@ fn text(value: &str) -> AttributeValue {
 impl Connections for AwsConnections<'_> {
     async fn put(&self, connection: &Connection) -> Result<(), Fault> {
         let request = self.client.put_item().table_name(&self.table.name);
-        let request = request.set_item(Some(connection.to_item().into_iter().collect()));
+        let shards = self.table.shards.or(self.table.next_shards);
+        let request = request.set_item(Some(connection.to_item(shards).into_iter().collect()));
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(fault("PutItem", &self.table.name, &error)),
@@ -209,30 +232,31 @@ impl Connections for AwsConnections<'_> {
         }
     }
 
-    async fn prune(&self, connection_id: &str, found_under: &Audience) -> Result<(), Fault> {
-        let request = self.client.delete_item().table_name(&self.table.name);
-        let request = request
-            .key("connectionId", text(connection_id))
-            .condition_expression("#owner = :owner")
-            .expression_attribute_names("#owner", found_under.attribute())
-            .expression_attribute_values(":owner", text(found_under.value()));
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                // Somebody else was quicker.
-                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(fault("DeleteItem", &self.table.name, &error)),
-            },
+    async fn prune(&self, connection_ids: &[String]) -> Result<(), Fault> {
+        let table = &self.table.name;
+        if self.in_batches {
+            prune::batch(self.client, table, connection_ids).await
+        } else {
+            prune::each(self.client, table, connection_ids).await
         }
     }
 
     fn can_find(&self, audience: &Audience) -> bool {
-        self.index(audience).is_some()
+        self.index(&IndexKey::of(audience)).is_some()
     }
 
-    async fn page(&self, audience: &Audience, after: Option<Cursor>) -> Result<Page, Fault> {
-        let Some(index) = self.index(audience) else {
-            let attribute = audience.attribute();
+    fn shards(&self) -> Option<Shards> {
+        self.table.shards
+    }
+
+    async fn page_of(
+        &self,
+        key: &IndexKey,
+        after: Option<Cursor>,
+        most: Option<usize>,
+    ) -> Result<Page, Fault> {
+        let Some(index) = self.index(key) else {
+            let attribute = key.attribute();
             return Err(Fault::Invalid(format!(
                 "Query of {}: no index by {attribute} is named in the environment",
                 self.table.name
@@ -242,8 +266,9 @@ impl Connections for AwsConnections<'_> {
         let request = request
             .index_name(index)
             .key_condition_expression("#key = :key")
-            .expression_attribute_names("#key", audience.attribute())
-            .expression_attribute_values(":key", text(audience.value()))
+            .expression_attribute_names("#key", key.attribute())
+            .expression_attribute_values(":key", text(key.value()))
+            .set_limit(most.and_then(|most| i32::try_from(most).ok()))
             .set_exclusive_start_key(after.map(|key| key.into_iter().collect()));
         match request.send().await {
             Ok(output) => Ok(Page {

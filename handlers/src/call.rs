@@ -18,6 +18,7 @@ pub struct Call {
     pub fresh_id: String,
     started: Instant,
     left: Duration,
+    alone: Duration,
 }
 
 impl Call {
@@ -28,12 +29,23 @@ impl Call {
             fresh_id: fresh_id.into(),
             started: Instant::now(),
             left: left.min(GATEWAY_WAITS),
+            alone: left,
         }
     }
 
     /// The moment when `percent` of the time is used up.
     pub fn by(&self, percent: u32) -> Instant {
         self.started + self.left * percent / 100
+    }
+
+    /// The same for a call that no gateway waits for.
+    pub fn alone_by(&self, percent: u32) -> Instant {
+        self.started + self.alone * percent / 100
+    }
+
+    /// The time of a call that no gateway waits for.
+    pub fn alone(&self) -> Duration {
+        self.alone
     }
 
     /// When the call is over, whatever happens; in milliseconds since the Unix epoch.
@@ -63,6 +75,8 @@ mod tests {
         assert_eq!(call.by(100) - call.by(0), GATEWAY_WAITS);
         let short = Call::new(0, "id", Duration::from_secs(10));
         assert_eq!(short.by(50) - short.by(0), Duration::from_secs(5));
+        assert_eq!(call.alone_by(100) - call.alone_by(0), call.alone());
+        assert_eq!(call.alone(), Duration::from_mins(15));
         let later = Call::new(1_000, "id", Duration::from_secs(10));
         assert_eq!(later.ends_at(), 11_000);
     }

@@ -20,6 +20,7 @@ use crate::messages::{Change, FRAME_BYTES, Found, Message, Messages};
 use crate::reply::{Code, Refusal, Response, replay_frame, status_frame};
 use crate::room::{self, REPORT_BY, storage};
 use crate::send::{Chat, in_time};
+use crate::shard;
 use crate::tell::News;
 use crate::timeline::{self, Timeline};
 
@@ -134,8 +135,9 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
 
     async fn look(&self, connection_id: &str, audience: &Audience) -> Result<bool, Fault> {
         let mut after: Option<Cursor> = None;
+        let part = shard::part_of(self.connections, audience, connection_id);
         for _ in 0..PAGES {
-            let page = self.connections.page(audience, after).await?;
+            let page = self.connections.page(&part, after).await?;
             let mut rows = page.rows.iter();
             if rows.any(|row| row.connection_id == connection_id) {
                 return Ok(true);

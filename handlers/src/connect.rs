@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::call::Call;
 use crate::connections::{
-    Connection, Connections, LIFETIME_SECONDS, PARTITION_KEY_BYTES, key_problem,
+    Connection, Connections, GROUP_ID_BYTES, LIFETIME_SECONDS, PARTITION_KEY_BYTES, key_problem,
 };
 use crate::env::Door;
 use crate::event::Event;
@@ -82,7 +82,7 @@ fn connection(event: &Event, call: &Call) -> Result<Connection, Refusal> {
         connection_id: context.connection_id.clone(),
         user_id: user_id(event)?,
         group_id: match event.query("groupId") {
-            Some(id) => Some(joinable(event, usable("groupId", id)?)?),
+            Some(id) => Some(joinable(event, usable("groupId", id, GROUP_ID_BYTES)?)?),
             None => None,
         },
         connected_at,
@@ -104,10 +104,10 @@ fn joinable(event: &Event, group_id: String) -> Result<String, Refusal> {
 /// The authorizer's word, and only without an authorizer the client's.
 fn user_id(event: &Event) -> Result<String, Refusal> {
     match event.request_context.principal_id() {
-        Some(Value::String(id)) => usable("principalId", id),
+        Some(Value::String(id)) => usable("principalId", id, PARTITION_KEY_BYTES),
         Some(_) => Err(Refusal::invalid("`principalId` is not a string")),
         None => match event.query("userId") {
-            Some(id) => usable("userId", id),
+            Some(id) => usable("userId", id, PARTITION_KEY_BYTES),
             None => Err(Refusal::invalid(
                 "`userId` is missing from the query string; connect with ?userId=…",
             )),
@@ -115,8 +115,8 @@ fn user_id(event: &Event) -> Result<String, Refusal> {
     }
 }
 
-fn usable(name: &str, id: &str) -> Result<String, Refusal> {
-    match key_problem(id, PARTITION_KEY_BYTES) {
+fn usable(name: &str, id: &str, most_bytes: usize) -> Result<String, Refusal> {
+    match key_problem(id, most_bytes) {
         Some(problem) => Err(Refusal::invalid(format!("`{name}` {problem}"))),
         None => Ok(id.to_owned()),
     }
@@ -195,6 +195,7 @@ mod tests {
             query(&json!({"userId": "a\nb"})),
             query(&json!({"userId": "x".repeat(2049)})),
             query(&json!({"userId": "alice", "groupId": ""})),
+            query(&json!({"userId": "alice", "groupId": "x".repeat(2045)})),
         ] {
             let double = Double::new();
             let handled = connect(&double, event);

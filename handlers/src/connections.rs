@@ -9,12 +9,22 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::fault::Fault;
 use crate::reply::{Code, Refusal};
+use crate::shard::Shards;
 
 /// A row outlives its connection by this at most; `DynamoDB` deletes it some time afterwards.
 pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 
 /// The longest value of a partition key, in bytes.
 pub const PARTITION_KEY_BYTES: usize = 2048;
+
+/// The longest id of a group: its shard stands behind it.
+pub const GROUP_ID_BYTES: usize = PARTITION_KEY_BYTES - "#255".len();
+
+/// The key of an index that has groups in shards.
+const SHARD_ATTRIBUTE: &str = "groupIdShard";
+
+/// The most rows that one batch deletes.
+pub const BATCH: usize = 25;
 
 /// One row: one live connection, or one that ended without a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +53,8 @@ impl Connection {
         })
     }
 
-    /// The row as `DynamoDB` stores it.
-    pub fn to_item(&self) -> BTreeMap<String, AttributeValue> {
+    /// The row as `DynamoDB` stores it; `shards` if an index has the groups in parts.
+    pub fn to_item(&self, shards: Option<Shards>) -> BTreeMap<String, AttributeValue> {
         let Self {
             connection_id,
             user_id,
@@ -64,6 +74,10 @@ impl Connection {
         ]);
         if let Some(group_id) = group_id {
             item.insert("groupId".to_owned(), text(group_id));
+            if let Some(shards) = shards {
+                let key = IndexKey::of_shard(group_id, shards.of(connection_id));
+                item.insert(SHARD_ATTRIBUTE.to_owned(), text(&key.value));
+            }
         }
         item
     }
@@ -117,6 +131,39 @@ impl Audience {
         match self {
             Self::User(id) | Self::Group(id) => id,
         }
+    }
+}
+
+/// What an index is asked for: everybody of an audience, or one shard of a group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IndexKey {
+    attribute: &'static str,
+    value: String,
+}
+
+impl IndexKey {
+    /// The key of a whole audience; a group in shards has none.
+    pub fn of(audience: &Audience) -> Self {
+        Self {
+            attribute: audience.attribute(),
+            value: audience.value().to_owned(),
+        }
+    }
+
+    /// No two shards are alike, whatever `#` a group has in its name.
+    pub fn of_shard(group: &str, shard: u16) -> Self {
+        Self {
+            attribute: SHARD_ATTRIBUTE,
+            value: format!("{group}#{shard}"),
+        }
+    }
+
+    pub fn attribute(&self) -> &'static str {
+        self.attribute
+    }
+
+    pub fn value(&self) -> &str {
+        &self.value
     }
 }
 
@@ -182,21 +229,30 @@ pub trait Connections: Sync {
     /// Deletes the row; a row that is not there is success.
     fn delete(&self, connection_id: &str) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Deletes the row of a connection that is gone, provided that it still belongs to whom it was found under.
-    fn prune(
-        &self,
-        connection_id: &str,
-        found_under: &Audience,
-    ) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Deletes the rows of connections that are gone for ever, [`BATCH`] at most.
+    fn prune(&self, connection_ids: &[String]) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Whether the index for this sort of audience exists.
     fn can_find(&self, audience: &Audience) -> bool;
 
-    /// One page of the index, which may lag behind the table.
+    /// Into how many parts the index has each group; `None` if a group is one key.
+    fn shards(&self) -> Option<Shards>;
+
+    /// One page of the index, which may lag behind the table; [`parts`](crate::shard::parts) makes the keys of an audience.
     fn page(
         &self,
-        audience: &Audience,
+        key: &IndexKey,
         after: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page, Fault>> + Send {
+        self.page_of(key, after, None)
+    }
+
+    /// The same with so many rows at most, or as many as fit.
+    fn page_of(
+        &self,
+        key: &IndexKey,
+        after: Option<Cursor>,
+        most: Option<usize>,
     ) -> impl Future<Output = Result<Page, Fault>> + Send;
 }
 
@@ -218,8 +274,15 @@ mod tests {
     fn a_row_survives_the_table_and_has_no_empty_group() {
         for group_id in [None, Some("ward-3".to_owned())] {
             let row = Connection { group_id, ..row() };
-            let item = row.to_item();
+            let item = row.to_item(None);
             assert_eq!(item.contains_key("groupId"), row.group_id.is_some());
+            assert!(!item.contains_key("groupIdShard"));
+            let sharded = row.to_item(Shards::parse("1"));
+            let key = sharded.get("groupIdShard").map(|key| key.as_s().unwrap());
+            assert_eq!(
+                key,
+                row.group_id.as_ref().map(|id| format!("{id}#0")).as_ref()
+            );
             assert_eq!(Connection::from_item(|name| item.get(name)), Some(row));
         }
     }
@@ -245,7 +308,7 @@ mod tests {
 
     #[test]
     fn an_index_has_what_it_repeats() {
-        let mut item = row().to_item();
+        let mut item = row().to_item(None);
         let read = |item: &BTreeMap<String, AttributeValue>| Row::from_item(|name| item.get(name));
         let whole = Row {
             connection_id: "c=".into(),

@@ -19,6 +19,7 @@ use crate::connections::{Connection, Connections, LIFETIME_SECONDS};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::messages::MessagesKey;
+use crate::shard::Shards;
 
 /// Milliseconds since the Unix epoch, in all tests.
 pub(crate) const NOW: u64 = 1_708_326_702_000;
@@ -69,6 +70,7 @@ pub(crate) struct Double {
     keys_only: bool,
     /// Owners of timelines that fit into one transaction; without any there are no timelines.
     places_at_once: usize,
+    shards: Option<Shards>,
 }
 
 /// How a call ends.
@@ -112,6 +114,9 @@ struct State {
     calls: usize,
     /// The process that made the last call is dead.
     is_dead: bool,
+    /// Who took frames, in that order.
+    order: Vec<String>,
+    prunes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +124,8 @@ struct Socket {
     is_closed: bool,
     is_failing: bool,
     is_hanging: bool,
+    /// So many posts more are answered with 429.
+    busy: usize,
     frames: Vec<Value>,
     posts_after_close: usize,
 }
@@ -135,6 +142,7 @@ impl Double {
             indexes: BTreeSet::from(["userId", "groupId"]),
             keys_only: false,
             places_at_once: 0,
+            shards: None,
         }
     }
 
@@ -144,6 +152,12 @@ impl Double {
             places_at_once,
             ..Self::new()
         }
+    }
+
+    /// Its groups are in parts.
+    pub(crate) fn with_shards(mut self, count: u16) -> Self {
+        self.shards = Shards::parse(&count.to_string());
+        self
     }
 
     pub(crate) fn without_index(mut self, attribute: &str) -> Self {
@@ -196,6 +210,11 @@ impl Double {
 
     pub(crate) fn fail_posts_to(&self, id: &str) {
         self.socket(id, |socket| socket.is_failing = true);
+    }
+
+    /// The next so many posts find the socket's buffer full.
+    pub(crate) fn keep_busy(&self, id: &str, posts: usize) {
+        self.socket(id, |socket| socket.busy = posts);
     }
 
     pub(crate) fn hang_posts_to(&self, id: &str) {
@@ -324,6 +343,15 @@ impl Double {
 
     pub(crate) fn posts_after_close(&self, id: &str) -> usize {
         self.socket(id, |socket| socket.posts_after_close)
+    }
+
+    pub(crate) fn order(&self) -> Vec<String> {
+        self.state().order.clone()
+    }
+
+    /// How many batches were deleted.
+    pub(crate) fn prunes(&self) -> usize {
+        self.state().prunes
     }
 
     pub(crate) fn most_posts_at_once(&self) -> usize {

@@ -4,6 +4,7 @@
 //! Never: the process environment itself; `runtime` has it.
 
 mod error;
+mod groups;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,8 @@ use crate::event::RequestContext;
 use crate::messages::MessagesKey;
 use crate::origin::Origins;
 use crate::presence::WITHIN_SECONDS;
+use crate::shard::Shards;
+pub use groups::Workers;
 
 pub use error::SettingsError;
 
@@ -34,6 +37,7 @@ pub enum Handler {
     MarkRead,
     /// Asked by API Gateway before `$connect`.
     Authorize,
+    Deliver,
 }
 
 /// Every handler and its name: a new one is a line here, one in the enum, one in [`Settings::suffice`] if it needs
@@ -49,6 +53,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("default", Handler::Default),
     ("chat", Handler::Chat),
     ("authorize", Handler::Authorize),
+    ("deliver", Handler::Deliver),
 ];
 
 /// The routes that `chat` serves; what comes by another is answered as `default` does.
@@ -86,6 +91,7 @@ pub struct Settings {
     pub endpoint: Endpoint,
     /// The function's own name.
     pub function: String,
+    pub workers: Workers,
     pub routes: Routes,
     /// How long a connection that was heard of counts as here.
     pub presence_seconds: u64,
@@ -115,8 +121,12 @@ pub struct ConnectionsTable {
     pub name: String,
     /// The global secondary index whose partition key is `userId`.
     pub by_user_id: Option<String>,
-    /// The global secondary index whose partition key is `groupId`.
+    /// The global secondary index whose partition key is `groupId`, or `groupIdShard` if there are shards.
     pub by_group_id: Option<String>,
+    /// Into how many parts that index has each group.
+    pub shards: Option<Shards>,
+    /// The same for an index that is being filled beside it: rows are written for both.
+    pub next_shards: Option<Shards>,
 }
 
 /// The Messages table.
@@ -161,16 +171,22 @@ impl Settings {
             }),
             None => None,
         };
-        let connections = value("CONNECTIONS_TABLE").map(|name| ConnectionsTable {
-            name,
-            by_user_id: value("CONNECTIONS_INDEX_BY_USER_ID"),
-            by_group_id: value("CONNECTIONS_INDEX_BY_GROUP_ID"),
-        });
+        let connections = match value("CONNECTIONS_TABLE") {
+            Some(name) => Some(ConnectionsTable {
+                name,
+                by_user_id: value("CONNECTIONS_INDEX_BY_USER_ID"),
+                by_group_id: value("CONNECTIONS_INDEX_BY_GROUP_ID"),
+                shards: groups::shards(&value)?,
+                next_shards: groups::next_shards(&value)?,
+            }),
+            None => None,
+        };
         Ok(Self {
             connections,
             messages,
             endpoint: Endpoint::read(value),
             function: value("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "unknown".to_owned()),
+            workers: Workers::read(&value)?,
             routes: Routes::read(value),
             presence_seconds: match value("PRESENCE_SECONDS") {
                 Some(text) => seconds(&text)?,
@@ -191,7 +207,7 @@ impl Settings {
             Handler::Connect | Handler::Disconnect | Handler::Typing | Handler::Presence => {
                 self.connections().map(|_| ())
             }
-            Handler::Send | Handler::MarkRead | Handler::Chat => {
+            Handler::Send | Handler::MarkRead | Handler::Chat | Handler::Deliver => {
                 self.connections().and_then(|_| self.messages().map(|_| ()))
             }
             Handler::CatchUp => {

@@ -5,11 +5,14 @@ use std::process::ExitCode;
 use handlers::authorize::{Gate, Trust};
 use handlers::aws::{Aws, AwsSockets};
 use handlers::call::Call;
+use handlers::deliver::{Errand, Worker};
 use handlers::env::{Account, Handler, Settings, SettingsError, roots};
 use handlers::event::Event;
+use handlers::fault::Fault;
 use handlers::http::Http;
 use handlers::jwks::Keyring;
 use handlers::log::Handled;
+use handlers::pace::Pace;
 use handlers::reply::Response;
 use handlers::room::Room;
 use handlers::runtime::{self, now, variable};
@@ -38,6 +41,11 @@ async fn start() -> Result<ExitCode, SettingsError> {
         return authorize().await;
     }
     let function = &Function::load(handler).await?;
+    if handler == Handler::Deliver {
+        let pace = &Pace::new(function.settings.workers.rate);
+        let work = async |errand: Errand, call: Call| function.deliver(&errand, pace, &call).await;
+        return Ok(runtime::serve(work).await);
+    }
     let handle = async |event: Event, call: Call| function.handle(&event, &call).await;
     Ok(runtime::serve(handle).await)
 }
@@ -118,12 +126,35 @@ impl Function {
             Handler::Default | Handler::Chat | Handler::Authorize => {
                 unknown::handle(sockets, &self.settings.routes, event, call).await
             }
+            Handler::Deliver => return Err(SettingsError::UnknownHandler("deliver".to_owned())),
         };
         Ok(handled)
     }
 
+    /// An error makes Lambda send the event again.
+    async fn deliver(&self, errand: &Errand, pace: &Pace, call: &Call) -> Result<(), Fault> {
+        let missing = |error: SettingsError| Fault::Invalid(error.to_string());
+        let connections = self.settings.connections().map_err(missing)?;
+        let messages = self.settings.messages().map_err(missing)?;
+        let worker = Worker {
+            connections: &self.aws.connections(connections).in_batches(),
+            messages: &self.aws.messages(messages),
+            sockets: &self.sockets_at(&errand.endpoint),
+            receipts: &self.aws.receipts(connections),
+            pace,
+        };
+        let (mut record, done) = worker.handle(&errand.job, call).await;
+        record.retried += self.aws.take_retried();
+        record.write(&self.settings.function, call.now);
+        done
+    }
+
     fn sockets(&self, event: &Event) -> AwsSockets {
-        let endpoint = self.settings.endpoint.url(&event.request_context);
-        self.aws.sockets(&endpoint)
+        self.sockets_at(&self.settings.endpoint.url(&event.request_context))
+    }
+
+    fn sockets_at(&self, endpoint: &str) -> AwsSockets {
+        let workers = self.settings.workers.function.as_deref();
+        self.aws.sockets(endpoint).with_workers(workers)
     }
 }

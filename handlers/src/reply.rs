@@ -195,6 +195,18 @@ pub fn replay_frame(
     frame("replay", &data)
 }
 
+/// The `messageStatus` frame of a message to a big group: stored, and on its way. Another one brings the count.
+pub fn pending_frame(message_id: &str, conversation_id: Option<&str>) -> Vec<u8> {
+    let mut data = json!({"messageId": message_id});
+    if let Some(id) = conversation_id {
+        data["conversationId"] = id.into();
+    }
+    data["status"] = "sent".into();
+    data["recipients"] = 0.into();
+    data["pending"] = true.into();
+    frame("messageStatus", &data)
+}
+
 /// `sent` until somebody has it.
 pub fn status(recipients: usize) -> &'static str {
     if recipients == 0 { "sent" } else { "delivered" }
@@ -239,6 +251,10 @@ mod tests {
         assert_eq!(
             text(status_frame("m1", None, "sent", 0)),
             r#"{"type":"messageStatus","data":{"messageId":"m1","status":"sent","recipients":0}}"#
+        );
+        assert_eq!(
+            text(pending_frame("m1", Some("c1"))),
+            r#"{"type":"messageStatus","data":{"messageId":"m1","conversationId":"c1","status":"sent","recipients":0,"pending":true}}"#
         );
         let refusal = Refusal::new(Code::Forbidden, "no");
         assert_eq!(

@@ -116,6 +116,7 @@ impl<'a, C: Connections, S: Sockets> Room<'a, C, S> {
         self.record.recipients = Some(tally.delivered);
         self.record.failed = tally.failed;
         self.record.pruned = tally.gone.len();
+        self.record.retried += tally.retried;
         self.record.blame(tally.fault);
         tally.delivered
     }

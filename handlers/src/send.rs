@@ -12,20 +12,25 @@ use futures_util::future;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::timeout_at;
 
-use crate::broadcast::{self, Sockets, Tally, Target};
+use crate::broadcast::{self, Sockets, Tally};
 use crate::call::Call;
 use crate::connections::{Audience, Connections};
+use crate::deliver::About;
 use crate::event::Event;
 use crate::log::{Handled, Record};
 use crate::messages::{Change, Incoming, Message, Messages};
-use crate::reply::{Code, Refusal, Response, status, status_frame};
+use crate::reply::{Code, Refusal, Response, pending_frame, status, status_frame};
 use crate::room::{self, REPORT_BY, STORE_BY, storage};
+use crate::spread::{Letter, spread};
 use crate::timeline::Timeline;
 
 use store::Accepted;
 
 /// Recipients of one message that are served at once, when each gets a frame of its own.
 const OWNERS_AT_ONCE: usize = 8;
+
+/// How long Lambda keeps an event that its function cannot take: so long workers may still deliver.
+const EVENT_MILLIS: u64 = 6 * 60 * 60 * 1000;
 
 /// What the chat talks to.
 #[derive(Debug)]
@@ -92,15 +97,19 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
 
     /// Delivers and reports. Who else listens as the sender is looked up meanwhile.
     async fn finish(&self, message: &Message, call: &Call, record: &mut Record) {
+        let about = self.about(message, call, record);
+        let claim_until = about.claim;
+        let job = record.request_id.clone();
         let sender = Audience::User(record.user_id.clone().unwrap_or_default());
         let (tally, own) = future::join(
-            self.deliver(message, call),
+            self.deliver(message, &job, &about, call),
             self.own_connections(&sender, call),
         )
         .await;
         record.recipients = Some(tally.delivered);
         record.failed = tally.failed;
         record.pruned = tally.gone.len();
+        record.retried += tally.retried;
         record.blame(tally.fault.clone());
         let is_undelivered = tally.is_partial || (tally.delivered == 0 && tally.failed > 0);
         let key = message.key(self.messages.key());
@@ -111,21 +120,27 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
         } else {
             Change::Delivered { recipients }
         };
+        let change = if tally.handed > 0 && !is_undelivered {
+            let (seen, until) = (call.ends_at(), claim_until);
+            Change::Claim { seen, until }
+        } else {
+            change
+        };
         let settled = timeout_at(call.by(REPORT_BY), self.messages.change(&key, &change));
         let told = async {
             if is_undelivered {
                 room::refuse(self.sockets, &undelivered(), call, record).await;
                 return;
             }
-            record.outcome = status(tally.delivered);
-            let frame = status_frame(
-                message.id(),
-                message.conversation_id(),
-                record.outcome,
-                recipients,
-            );
-            self.tell(&sender, own, &tally.gone, &frame, call, record)
-                .await;
+            let (id, conversation) = (message.id(), message.conversation_id());
+            let frame = if tally.handed > 0 {
+                record.outcome = "handedOver";
+                pending_frame(id, conversation)
+            } else {
+                record.outcome = status(tally.delivered);
+                status_frame(id, conversation, record.outcome, recipients)
+            };
+            self.tell(own, &tally.gone, &frame, call, record).await;
         };
         let (settled, ()) = future::join(settled, told).await;
         record.blame(match settled {
@@ -136,10 +151,15 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
     }
 
     /// One frame for all, or, with timelines, one for each owner.
-    async fn deliver(&self, message: &Message, call: &Call) -> Tally {
+    async fn deliver(&self, message: &Message, job: &str, about: &About, call: &Call) -> Tally {
         let audiences = message.audiences();
         let to = async |audiences: &[Audience], frame: Vec<u8>| {
-            broadcast::broadcast(self.connections, self.sockets, audiences, &frame, call).await
+            let letter = Letter {
+                id: job,
+                frame: &frame,
+                about,
+            };
+            spread(self.connections, self.sockets, audiences, &letter, call).await
         };
         if message.positions().is_empty() {
             return to(&audiences, message.frame()).await;
@@ -156,12 +176,22 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
             .await
     }
 
+    /// What workers are told, should there be too many recipients for this call.
+    fn about(&self, message: &Message, call: &Call, record: &Record) -> About {
+        About {
+            message_id: message.id().to_owned(),
+            conversation_id: message.conversation_id().map(str::to_owned),
+            sender: record.user_id.clone().unwrap_or_default(),
+            key: message.key(self.messages.key()),
+            claim: call.now.saturating_add(EVENT_MILLIS),
+        }
+    }
+
     /// Tells every connection of the sender what became of its message.
     async fn report(&self, frame: &[u8], call: &Call, record: &mut Record) {
         let sender = Audience::User(record.user_id.clone().unwrap_or_default());
         let own = self.own_connections(&sender, call).await;
-        self.tell(&sender, own, &BTreeSet::new(), frame, call, record)
-            .await;
+        self.tell(own, &BTreeSet::new(), frame, call, record).await;
     }
 
     async fn own_connections(
@@ -178,7 +208,6 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
     /// The sending connection first, then the sender's others; not one that is known to be gone.
     async fn tell(
         &self,
-        sender: &Audience,
         (own, fault): (BTreeSet<String>, Option<String>),
         gone: &BTreeSet<String>,
         frame: &[u8],
@@ -191,15 +220,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
         if !gone.contains(here) {
             ids.insert(0, here);
         }
-        let targets: Vec<_> = ids
-            .into_iter()
-            .map(|id| {
-                Ok(Target {
-                    connection_id: id.clone(),
-                    audience: sender,
-                })
-            })
-            .collect();
+        let targets = ids.into_iter().cloned().map(Ok);
         let tally = broadcast::post_all(
             self.connections,
             self.sockets,
@@ -210,6 +231,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
         .await;
         record.blame(tally.fault);
         record.pruned += tally.gone.len();
+        record.retried += tally.retried;
     }
 }
 

@@ -44,6 +44,7 @@ impl<C: Connections, M: Sync, S: Sockets> Chat<'_, C, M, S> {
         while let Some(tallies) = all.next().await {
             for tally in tallies {
                 record.pruned += tally.gone.len();
+                record.retried += tally.retried;
                 record.blame(tally.fault);
             }
         }

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 
 use super::Aws;
 use super::path::segment;
-use super::signed::fault;
+use super::signed::{Signed, fault};
 use crate::fault::Fault;
 use crate::http::sign::Hashed;
 use crate::http::uri;
@@ -20,25 +20,34 @@ impl Aws {
     ///
     /// `Ok` means that Lambda keeps the event and will run it at least once.
     pub async fn invoke(&self, function: &str, event: Vec<u8>) -> Result<(), Fault> {
-        let invalid = |why: String| Fault::Invalid(format!("Invoke of {function}: {why}"));
-        if event.len() > EVENT_BYTES {
-            let length = event.len();
-            return Err(invalid(format!(
-                "the event has {length} bytes, and Lambda takes {EVENT_BYTES}"
-            )));
-        }
-        let path = format!("2015-03-31/functions/{}/invocations", segment(function));
-        let mut head = Request::new(());
-        *head.method_mut() = Method::POST;
-        let url = format!("{}/{path}", self.lambda);
-        *head.uri_mut() = uri(&url).map_err(|error| invalid(error.to_string()))?;
-        head.headers_mut()
-            .insert(KIND, HeaderValue::from_static("Event"));
-        let body = Hashed::new(Bytes::from(event));
-        let done = self.signed.send("lambda", &head, &body).await;
-        match done.as_ref().map(http::Response::status) {
-            Ok(StatusCode::ACCEPTED) => Ok(()),
-            _ => Err(fault("Invoke", function, &done)),
-        }
+        invoke(&self.signed, &self.lambda, function, event).await
+    }
+}
+
+pub(super) async fn invoke(
+    signed: &Signed,
+    lambda: &str,
+    function: &str,
+    event: Vec<u8>,
+) -> Result<(), Fault> {
+    let invalid = |why: String| Fault::Invalid(format!("Invoke of {function}: {why}"));
+    if event.len() > EVENT_BYTES {
+        let length = event.len();
+        return Err(invalid(format!(
+            "the event has {length} bytes, and Lambda takes {EVENT_BYTES}"
+        )));
+    }
+    let path = format!("2015-03-31/functions/{}/invocations", segment(function));
+    let mut head = Request::new(());
+    *head.method_mut() = Method::POST;
+    let url = format!("{lambda}/{path}");
+    *head.uri_mut() = uri(&url).map_err(|error| invalid(error.to_string()))?;
+    head.headers_mut()
+        .insert(KIND, HeaderValue::from_static("Event"));
+    let body = Hashed::new(Bytes::from(event));
+    let done = signed.send("lambda", &head, &body).await;
+    match done.as_ref().map(http::Response::status) {
+        Ok(StatusCode::ACCEPTED) => Ok(()),
+        _ => Err(fault("Invoke", function, &done)),
     }
 }

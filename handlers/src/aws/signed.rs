@@ -34,7 +34,7 @@ pub(super) struct Signed {
     retried: Arc<AtomicUsize>,
 }
 
-type Exchange = Result<Response<Bytes>, HttpError>;
+pub(super) type Exchange = Result<Response<Bytes>, HttpError>;
 
 impl Signed {
     pub(super) fn new(http: Http, signer: Signer) -> Self {
@@ -52,10 +52,31 @@ impl Signed {
 
     /// Sends until there is an answer that another try would not better. Whoever is out of time drops the future.
     pub(super) async fn send(&self, service: &str, head: &Request<()>, body: &Hashed) -> Exchange {
+        self.send_while(is_passing, service, head, body).await
+    }
+
+    /// The same, but for a 429: that comes back at once, for who has others to serve meanwhile.
+    pub(super) async fn send_unless_busy(
+        &self,
+        service: &str,
+        head: &Request<()>,
+        body: &Hashed,
+    ) -> Exchange {
+        let passes = |done: &Exchange| is_passing(done) && !is_busy(done);
+        self.send_while(passes, service, head, body).await
+    }
+
+    async fn send_while(
+        &self,
+        passes: impl Fn(&Exchange) -> bool,
+        service: &str,
+        head: &Request<()>,
+        body: &Hashed,
+    ) -> Exchange {
         for pauses in 0.. {
             let request = self.signer.sign(service, head, body)?;
             let done = self.http.send(request, BOUNDS).await;
-            if pauses + 1 == TRIES || !is_passing(&done) {
+            if pauses + 1 == TRIES || !passes(&done) {
                 return done;
             }
             self.retried.fetch_add(1, Ordering::Relaxed);
@@ -75,6 +96,12 @@ fn is_passing(done: &Exchange) -> bool {
         Err(HttpError::Unreachable(_) | HttpError::Broken(_) | HttpError::TimedOut(_)) => true,
         Err(HttpError::Invalid(_) | HttpError::TooLarge(_)) => false,
     }
+}
+
+/// Whether the service, or whoever it is to reach, takes no more for now.
+pub(super) fn is_busy(done: &Exchange) -> bool {
+    let status = done.as_ref().map(Response::status);
+    status.is_ok_and(|status| status == StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// Full jitter: anything up to a bound that doubles, so that those refused together do not come back together.

@@ -7,12 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 
+use super::invoke::invoke;
 use super::path::segment;
-use super::signed::{Signed, fault};
+use super::signed::{Exchange, Signed, fault, is_busy};
 use crate::broadcast::{Posted, Sockets};
+use crate::deliver::{Errand, Job};
 use crate::fault::Fault;
 use crate::http::sign::Hashed;
 use crate::http::uri;
+
+const SERVICE: &str = "execute-api";
 
 /// The connections of one stage.
 #[derive(Debug, Clone)]
@@ -21,15 +25,28 @@ pub struct AwsSockets {
     endpoint: String,
     /// A broadcast posts one frame again and again: one copy and one hash are enough.
     last: Arc<Mutex<Option<Hashed>>>,
+    /// Where Lambda is.
+    lambda: String,
+    /// The function that delivers to big groups.
+    worker: Option<String>,
 }
 
 impl AwsSockets {
-    pub(super) fn new(signed: Signed, endpoint: &str) -> Self {
+    pub(super) fn new(signed: Signed, endpoint: &str, lambda: &str) -> Self {
         Self {
             signed,
             endpoint: endpoint.to_owned(),
             last: Arc::default(),
+            lambda: lambda.to_owned(),
+            worker: None,
         }
+    }
+
+    /// With a function, `name` or `name:alias`, that delivers to big groups.
+    #[must_use]
+    pub fn with_workers(mut self, function: Option<&str>) -> Self {
+        self.worker = function.map(str::to_owned);
+        self
     }
 
     fn hashed(&self, frame: &[u8]) -> Hashed {
@@ -41,22 +58,58 @@ impl AwsSockets {
                 .clone(),
         }
     }
+
+    fn request(&self, connection_id: &str) -> Result<Request<()>, Fault> {
+        let url = format!("{}/@connections/{}", self.endpoint, segment(connection_id));
+        let mut head = Request::new(());
+        *head.method_mut() = Method::POST;
+        *head.uri_mut() = uri(&url).map_err(|error| {
+            Fault::Invalid(format!("PostToConnection of {connection_id}: {error}"))
+        })?;
+        Ok(head)
+    }
 }
 
 impl Sockets for AwsSockets {
     async fn post(&self, connection_id: &str, frame: &[u8]) -> Result<Posted, Fault> {
-        let url = format!("{}/@connections/{}", self.endpoint, segment(connection_id));
-        let invalid =
-            |error: String| Fault::Invalid(format!("PostToConnection of {connection_id}: {error}"));
-        let mut head = Request::new(());
-        *head.method_mut() = Method::POST;
-        *head.uri_mut() = uri(&url).map_err(|error| invalid(error.to_string()))?;
+        let head = self.request(connection_id)?;
         let body = self.hashed(frame);
-        let done = self.signed.send("execute-api", &head, &body).await;
-        match done.as_ref().map(http::Response::status) {
-            Ok(StatusCode::OK) => Ok(Posted::Taken),
-            Ok(StatusCode::GONE) => Ok(Posted::Gone),
-            _ => Err(fault("PostToConnection", connection_id, &done)),
+        let done = self.signed.send(SERVICE, &head, &body).await;
+        posted(connection_id, &done)
+    }
+
+    async fn try_post(&self, connection_id: &str, frame: &[u8]) -> Result<Option<Posted>, Fault> {
+        let head = self.request(connection_id)?;
+        let body = self.hashed(frame);
+        let done = self.signed.send_unless_busy(SERVICE, &head, &body).await;
+        if is_busy(&done) {
+            return Ok(None);
         }
+        posted(connection_id, &done).map(Some)
+    }
+
+    fn has_workers(&self) -> bool {
+        self.worker.is_some()
+    }
+
+    async fn hand_over(&self, job: &Job) -> Result<(), Fault> {
+        let Some(worker) = &self.worker else {
+            let text = "DELIVER_FUNCTION names no function that delivers to big groups";
+            return Err(Fault::Invalid(text.to_owned()));
+        };
+        let errand = Errand {
+            endpoint: self.endpoint.clone(),
+            job: job.clone(),
+        };
+        let event = serde_json::to_vec(&errand).map_err(|e| Fault::Invalid(e.to_string()))?;
+        invoke(&self.signed, &self.lambda, worker, event).await
+    }
+}
+
+fn posted(connection_id: &str, done: &Exchange) -> Result<Posted, Fault> {
+    match done.as_ref().map(http::Response::status) {
+        Ok(StatusCode::OK) => Ok(Posted::Taken),
+        Ok(StatusCode::GONE) => Ok(Posted::Gone),
+        _ => Err(fault("PostToConnection", connection_id, done)),
     }
 }

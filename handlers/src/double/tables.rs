@@ -7,15 +7,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Value, json};
 
 use super::{Double, PAGE, State, give_way, invalid, unavailable};
-use crate::connections::{Audience, Connection, Connections, Cursor, Page, Row};
+use crate::connections::{Audience, BATCH, Connection, Connections, Cursor, IndexKey, Page, Row};
 use crate::fault::Fault;
 use crate::messages::{Change, Found, Messages, MessagesKey, Put};
+use crate::shard::Shards;
 use crate::timeline::{Appended, Entry, New, Positions, Slice, Timeline};
 
 impl Connections for Double {
     async fn put(&self, connection: &Connection) -> Result<(), Fault> {
-        let item = connection.to_item();
-        for name in ["connectionId", "userId", "groupId"] {
+        let item = connection.to_item(self.shards);
+        for name in ["connectionId", "userId", "groupId", "groupIdShard"] {
             let value = item.get(name).map(|value| value.as_s().unwrap());
             if value.is_some_and(|value| value.is_empty() || value.len() > 2048) {
                 return Err(invalid("PutItem", name));
@@ -58,14 +59,11 @@ impl Connections for Double {
             .await
     }
 
-    async fn prune(&self, connection_id: &str, found_under: &Audience) -> Result<(), Fault> {
-        let owner = AttributeValue::S(found_under.value().into());
-        self.call("DeleteItem", |state| {
-            let row = state.rows.get(connection_id);
-            if row.is_some_and(|row| row.get(found_under.attribute()) == Some(&owner)) {
-                return state.delete(connection_id);
-            }
-            Ok(())
+    async fn prune(&self, connection_ids: &[String]) -> Result<(), Fault> {
+        assert!((1..=BATCH).contains(&connection_ids.len()), "no batch");
+        self.call("BatchWriteItem", |state| {
+            state.prunes += 1;
+            connection_ids.iter().try_for_each(|id| state.delete(id))
         })
         .await
     }
@@ -74,11 +72,29 @@ impl Connections for Double {
         self.indexes.contains(audience.attribute())
     }
 
-    async fn page(&self, audience: &Audience, after: Option<Cursor>) -> Result<Page, Fault> {
-        assert!(self.can_find(audience), "no such index");
-        let keys = ["connectionId", audience.attribute()];
+    fn shards(&self) -> Option<Shards> {
+        self.shards
+    }
+
+    async fn page_of(
+        &self,
+        key: &IndexKey,
+        after: Option<Cursor>,
+        most: Option<usize>,
+    ) -> Result<Page, Fault> {
+        let known = match (key.attribute(), self.shards) {
+            ("groupId", Some(_)) | ("groupIdShard", None) => None,
+            ("groupIdShard", Some(_)) => Some("groupId"),
+            (attribute, _) => Some(attribute),
+        };
+        assert!(
+            known.is_some_and(|known| self.indexes.contains(known)),
+            "no such index"
+        );
+        let keys = ["connectionId", key.attribute()];
         let repeated = self.keys_only.then_some(keys);
-        self.call("Query", |state| state.page(audience, after, repeated))
+        let size = most.unwrap_or(PAGE);
+        self.call("Query", |state| state.page(key, after, size, repeated))
             .await
     }
 }
@@ -102,28 +118,29 @@ impl State {
     /// `repeated` are the attributes that the index has, if not all.
     fn page(
         &self,
-        audience: &Audience,
+        key: &IndexKey,
         after: Option<Cursor>,
+        size: usize,
         repeated: Option<[&str; 2]>,
     ) -> Result<Page, Fault> {
-        if self.failing_queries.contains(audience.value()) {
+        if self.failing_queries.contains(key.value()) {
             return Err(unavailable("Query"));
         }
-        let value = AttributeValue::S(audience.value().into());
+        let value = AttributeValue::S(key.value().into());
         let after = after.map(|cursor| cursor["connectionId"].as_s().unwrap().clone());
         let mut found: Vec<_> = self.rows.iter().chain(&self.ghosts).collect();
         found.sort_by_key(|(id, _)| *id);
         found.retain(|(id, row)| {
-            row.get(audience.attribute()) == Some(&value)
+            row.get(key.attribute()) == Some(&value)
                 && !self.unseen.contains(*id)
                 && after.as_ref().is_none_or(|after| *id > after)
         });
-        let rows = found.iter().take(PAGE).map(|(_, row)| {
+        let rows = found.iter().take(size).map(|(_, row)| {
             let has = |name: &str| repeated.is_none_or(|repeated| repeated.contains(&name));
             Row::from_item(|name| row.get(name).filter(|_| has(name))).unwrap()
         });
         let rows: Vec<_> = rows.collect();
-        let next = rows.last().filter(|_| found.len() > PAGE).map(|row| {
+        let next = rows.last().filter(|_| found.len() > size).map(|row| {
             let id = AttributeValue::S(row.connection_id.clone());
             Cursor::from([("connectionId".to_owned(), id)])
         });
