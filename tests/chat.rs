@@ -31,6 +31,8 @@ mod replay;
 mod tables;
 #[path = "chat/upkeep.rs"]
 mod upkeep;
+#[path = "chat/workers.rs"]
+mod workers;
 
 /// The stack of this repository, which serves both kinds of message.
 const STACK: &str = include_str!("../stack.yaml");

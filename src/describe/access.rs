@@ -23,6 +23,8 @@ pub(crate) enum Deed {
     Put,
     Update,
     Delete,
+    /// Deletes by the batch.
+    Batch,
 }
 
 impl Deed {
@@ -33,6 +35,7 @@ impl Deed {
             Self::Put => "dynamodb:PutItem",
             Self::Update => "dynamodb:UpdateItem",
             Self::Delete => "dynamodb:DeleteItem",
+            Self::Batch => "dynamodb:BatchWriteItem",
         }
     }
 }
@@ -72,7 +75,7 @@ impl Reach {
     }
 
     fn add_shipped(&mut self, handler: Shipped) {
-        use Deed::{Delete, Get, Put, Query, QueryIndexes, QueryUsers, Update};
+        use Deed::{Batch, Delete, Get, Put, Query, QueryIndexes, QueryUsers, Update};
         match handler {
             Shipped::Connect => self.add("connections", &[Put]),
             Shipped::Disconnect => self.add("connections", &[Delete]),
@@ -96,6 +99,11 @@ impl Reach {
             }
             Shipped::Typing => {
                 self.add("connections", &[Get, QueryIndexes, Delete]);
+                self.connections.insert("POST");
+            }
+            Shipped::Deliver => {
+                self.add("connections", &[Get, QueryIndexes, Update, Batch]);
+                self.add("messages", &[Update]);
                 self.connections.insert("POST");
             }
             Shipped::Presence => {
@@ -125,6 +133,14 @@ const CHAT: &[Shipped] = &[
     Shipped::Presence,
     Shipped::Default,
 ];
+
+/// Whether a function may hand what it delivers to a worker: what sends, and a worker itself.
+pub(crate) fn hands_over(function: &FunctionDef) -> bool {
+    matches!(
+        function.handler,
+        Some(Shipped::Send | Shipped::Chat | Shipped::Deliver)
+    )
+}
 
 fn deeds(one: Use) -> &'static [Deed] {
     match one {
@@ -210,6 +226,7 @@ impl Describing<'_> {
             .flat_map(|(key, deeds)| self.on_table(key, deeds))
             .collect();
         all.extend(self.on_connections(&methods));
+        all.extend(self.on_workers(functions));
         let logs = functions.iter().map(|key| {
             let group = self.stack.log_group_name(key);
             Text::known(format!("{}:*", self.site.place.log_group_arn(&group)))
@@ -277,6 +294,18 @@ impl Describing<'_> {
             }
         }));
         all
+    }
+
+    /// The one function that may be called, by the alias that is live, and by whom it is called alone.
+    fn on_workers(&self, functions: &[&String]) -> Option<Statement> {
+        let mut callers = functions.iter().map(|key| &self.stack.functions[*key]);
+        let worker = self.deliverer().filter(|_| callers.any(hands_over))?;
+        Some(Statement {
+            sid: "Workers".to_owned(),
+            actions: vec!["lambda:InvokeFunction".to_owned()],
+            resources: vec![Text::known(self.site.place.function_arn(&worker))],
+            condition: None,
+        })
     }
 
     fn on_connections(&self, methods: &BTreeSet<&str>) -> Option<Statement> {

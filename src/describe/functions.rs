@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::Describing;
-use super::access::{Reach, reach};
-use crate::names::{Kind, ResourceId};
+use super::access::{Reach, hands_over, reach};
+use crate::names::{Kind, LIVE, ResourceId};
 use crate::resource::alias::{Alias, Serves};
 use crate::resource::function::Function;
 use crate::resource::text::{Text, Variable};
 use crate::resource::version::Version;
 use crate::resource::{Resource, api};
+use crate::stack::shards;
 use crate::stack::variables::{Late, Part, parts};
 use crate::stack::{Architecture, FunctionDef, IndexDef, KeyDef, Shipped};
 
@@ -17,6 +18,18 @@ use crate::stack::{Architecture, FunctionDef, IndexDef, KeyDef, Shipped};
 const MEMORY: u32 = 128;
 const TIMEOUT_SECONDS: i32 = 10;
 const RUNTIME: &str = "provided.al2023";
+
+/// A worker posts for a minute at a time, with enough of a processor for its rate.
+const WORKER_MEMORY: u32 = 256;
+const WORKER_TIMEOUT_SECONDS: i32 = 60;
+
+/// What the file need not say.
+struct Usual {
+    memory: u32,
+    timeout_seconds: i32,
+    /// Workers are held to what the account may post, and leave the others' executions alone.
+    concurrency: Option<u32>,
+}
 
 impl Describing<'_> {
     pub(crate) fn functions(&self) -> Vec<Resource> {
@@ -42,6 +55,7 @@ impl Describing<'_> {
 
     fn function(&self, key: &str, def: &FunctionDef) -> Function {
         let name = self.stack.function_name(key);
+        let usual = self.usual(def);
         let seconds = def
             .timeout
             .as_ref()
@@ -52,20 +66,38 @@ impl Describing<'_> {
             code: self.artifacts.get(key).cloned().unwrap_or_else(Self::none),
             runtime: def.runtime.clone().unwrap_or_else(|| RUNTIME.to_owned()),
             handler: handler(def),
-            memory: i32::try_from(def.memory.unwrap_or(MEMORY)).unwrap_or(i32::MAX),
+            memory: i32::try_from(def.memory.unwrap_or(usual.memory)).unwrap_or(i32::MAX),
             timeout: seconds
                 .and_then(|s| i32::try_from(s).ok())
-                .unwrap_or(TIMEOUT_SECONDS),
+                .unwrap_or(usual.timeout_seconds),
             architecture: match def.architecture.unwrap_or(self.site.architecture) {
                 Architecture::X86_64 => "x86_64".to_owned(),
                 Architecture::Arm64 => "arm64".to_owned(),
             },
             role: Text::id(self.role_of(key)),
             environment: self.environment(key, def),
-            concurrency: def.concurrency.and_then(|n| i32::try_from(n).ok()),
+            concurrency: def
+                .concurrency
+                .or(usual.concurrency)
+                .and_then(|n| i32::try_from(n).ok()),
             log_group: ResourceId::new(Kind::LogGroup, self.stack.log_group_name(key)),
             tags: self.tags.clone(),
             name,
+        }
+    }
+
+    fn usual(&self, def: &FunctionDef) -> Usual {
+        if def.handler == Some(Shipped::Deliver) {
+            return Usual {
+                memory: WORKER_MEMORY,
+                timeout_seconds: WORKER_TIMEOUT_SECONDS,
+                concurrency: self.stack.workers(),
+            };
+        }
+        Usual {
+            memory: MEMORY,
+            timeout_seconds: TIMEOUT_SECONDS,
+            concurrency: None,
         }
     }
 
@@ -84,6 +116,11 @@ impl Describing<'_> {
             );
         }
         all.extend(self.identity(def));
+        for (name, value) in self.worker_variables(def) {
+            let text = Text::known(value);
+            let secret = false;
+            all.insert(name, Variable { text, secret });
+        }
         for (name, value) in &def.environment {
             let secret = self
                 .secrets
@@ -121,6 +158,46 @@ impl Describing<'_> {
             };
             let by = screaming(partition.name());
             all.push((format!("{prefix}_INDEX_BY_{by}"), name.clone()));
+        }
+        if key == shards::TABLE {
+            all.extend(self.shard_variables(&prefix));
+        }
+        all
+    }
+
+    /// While there is an index without shards, too, that one is read and both are filled: so no member is lost while
+    /// one takes the place of the other.
+    fn shard_variables(&self, prefix: &str) -> Vec<(String, String)> {
+        let indexes = self.stack.group_indexes();
+        let Some((&(read, first), count)) = indexes.first().zip(self.stack.shards()) else {
+            return Vec::new();
+        };
+        let by = screaming(shards::KEY);
+        let name = match first.shards() {
+            Some(_) => format!("{prefix}_SHARDS_BY_{by}"),
+            None => format!("{prefix}_NEXT_SHARDS_BY_{by}"),
+        };
+        vec![
+            (format!("{prefix}_INDEX_BY_{by}"), read.to_owned()),
+            (name, count.to_string()),
+        ]
+    }
+
+    /// The function that delivers to big groups, as callers name it.
+    pub(crate) fn deliverer(&self) -> Option<String> {
+        self.stack.shards()?;
+        let key = self.stack.shipped(Shipped::Deliver).next()?;
+        Some(format!("{}:{LIVE}", self.stack.function_name(key)))
+    }
+
+    fn worker_variables(&self, def: &FunctionDef) -> Vec<(String, String)> {
+        let Some(function) = self.deliverer().filter(|_| hands_over(def)) else {
+            return Vec::new();
+        };
+        let mut all = vec![("DELIVER_FUNCTION".to_owned(), function)];
+        let workers = def.concurrency.or(self.stack.workers());
+        if let Some(workers) = workers.filter(|_| def.handler == Some(Shipped::Deliver)) {
+            all.push(("DELIVER_RATE".to_owned(), shards::rate(workers).to_string()));
         }
         all
     }
@@ -171,6 +248,7 @@ fn handler(def: &FunctionDef) -> String {
         (Some(Shipped::Authorize), _) => "authorize".to_owned(),
         (Some(Shipped::CatchUp), _) => "catchUp".to_owned(),
         (Some(Shipped::MarkRead), _) => "markRead".to_owned(),
+        (Some(Shipped::Deliver), _) => "deliver".to_owned(),
         (None, Some(entry)) => entry.clone(),
         // Rust runtimes do not read it, but Lambda demands one.
         (None, None) => "bootstrap".to_owned(),

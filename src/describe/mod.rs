@@ -295,7 +295,7 @@ fn index(def: &IndexDef, attributes: &mut BTreeMap<String, String>) -> Index {
         },
         IndexDef::Full(full) => Index {
             key: Key {
-                partition: remember(&full.key, attributes),
+                partition: remember(&def.physical_key(), attributes),
                 sort: full.sort.as_ref().map(|sort| remember(sort, attributes)),
             },
             projection: match &full.projection {
@@ -312,3 +312,6 @@ fn index(def: &IndexDef, attributes: &mut BTreeMap<String, String>) -> Index {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,12 +15,25 @@ pub(super) struct Wanted {
     applies: fn(&Stack) -> bool,
 }
 
-const ALL: [Wanted; 1] = [Wanted {
-    handler: Shipped::Authorize,
-    key: "authorize",
-    asks: "auth.jwt",
-    applies: |stack| stack.jwt().is_some(),
-}];
+const ALL: [Wanted; 2] = [
+    Wanted {
+        handler: Shipped::Authorize,
+        key: "authorize",
+        asks: "auth.jwt",
+        applies: |stack| stack.jwt().is_some(),
+    },
+    Wanted {
+        handler: Shipped::Deliver,
+        key: "deliver",
+        asks: "shards",
+        applies: |stack| {
+            stack.shards().is_some()
+                && [Shipped::Send, Shipped::Chat]
+                    .iter()
+                    .any(|one| stack.shipped(*one).next().is_some())
+        },
+    },
+];
 
 /// What the file asks for and does not declare.
 fn missing(stack: &Stack) -> impl Iterator<Item = &'static Wanted> {

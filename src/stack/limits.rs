@@ -3,6 +3,9 @@
 //! In: nothing. Out: constants, and questions about a single text.
 //! Never: a complaint; `validate` words those.
 
+/// Parts of a group: each message asks for every one.
+pub(crate) const SHARDS: u16 = 256;
+
 /// A rule for a name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NameRule {

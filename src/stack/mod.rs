@@ -19,6 +19,7 @@ mod physical;
 mod problem;
 mod schema;
 mod shape;
+pub(crate) mod shards;
 mod show;
 mod template;
 mod tree;
@@ -190,6 +191,22 @@ impl IndexDef {
             Self::Full(full) => &full.key,
         }
     }
+
+    /// Into how many parts each value of the key is spread.
+    pub fn shards(&self) -> Option<u16> {
+        match self {
+            Self::Partition(_) => None,
+            Self::Full(full) => full.shards,
+        }
+    }
+
+    /// The partition key's attribute as the service has it: with shards, the one that the handlers fill in.
+    pub fn physical_key(&self) -> Attribute {
+        match self.shards() {
+            None => self.key().clone(),
+            Some(_) => Attribute(format!("{}Shard", self.key().name())),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -201,6 +218,9 @@ pub struct IndexFull {
     pub sort: Option<Attribute>,
     /// What the index repeats of each item; `all` unless said otherwise.
     pub projection: Option<ProjectionDef>,
+    /// Spreads each group over so many keys, 1 to 256, so that none is hot; workers deliver to big groups.
+    #[schemars(range(min = 1, max = 256))]
+    pub shards: Option<u16>,
 }
 
 /// What an index repeats: `all`, `keys`, or a list of attributes.
@@ -282,6 +302,7 @@ pub enum Shipped {
     Default,
     Chat,
     Authorize,
+    Deliver,
 }
 
 /// The processor that a function runs on; `arm64` costs a fifth less.

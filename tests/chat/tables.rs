@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 
 use super::deployed::Deployed;
 
@@ -43,6 +43,22 @@ pub(crate) async fn put(chat: &Deployed, table: &str, item: Item) {
         .send()
         .await
         .unwrap();
+}
+
+/// The same for many.
+pub(crate) async fn put_all(chat: &Deployed, table: &str, items: Vec<Item>) {
+    let client = client(chat);
+    for batch in items.chunks(25) {
+        let put = |item: &Item| {
+            let put = PutRequest::builder().set_item(Some(item.clone().into_iter().collect()));
+            let request = WriteRequest::builder();
+            request.put_request(put.build().unwrap()).build()
+        };
+        let batch = batch.iter().map(put).collect();
+        let write = client.batch_write_item().request_items(table, batch);
+        let left = write.send().await.unwrap().unprocessed_items;
+        assert!(left.is_none_or(|left| left.is_empty()));
+    }
 }
 
 /// A text attribute.

@@ -28,6 +28,7 @@ const PLACES: &[(Shipped, &str, Option<&str>)] = &[
     (Shipped::Authorize, "authorize", Some("auth.jwt")),
     (Shipped::CatchUp, "catchUp", None),
     (Shipped::MarkRead, "markRead", None),
+    (Shipped::Deliver, "deliver", Some("shards")),
 ];
 
 /// Those that answer without a table.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::limits;
 use super::super::problem::{Path, Problem};
+use super::super::shards;
 use super::super::words::did_you_mean;
 use super::super::{
     Attribute, AttributeType, Encryption, IndexDef, KeyDef, ProjectionDef, TableDef,
@@ -11,10 +12,10 @@ use super::super::{
 use super::{Checks, at};
 
 /// An attribute that a table's or an index's key uses, and where.
-struct Keyed<'a> {
+struct Keyed {
     path: Path,
     of: String,
-    attribute: &'a Attribute,
+    attribute: Attribute,
 }
 
 impl Checks<'_> {
@@ -75,7 +76,7 @@ impl Checks<'_> {
         }
     }
 
-    fn attributes(&mut self, keyed: &[Keyed<'_>]) {
+    fn attributes(&mut self, keyed: &[Keyed]) {
         let mut types: BTreeMap<&str, (AttributeType, &str)> = BTreeMap::new();
         for Keyed {
             path,
@@ -161,6 +162,7 @@ impl Checks<'_> {
             let here = at(["tables", key, "indexes", index]);
             self.name(here.clone().itself(), &limits::INDEX_NAME, index, index);
             let IndexDef::Full(full) = def else { continue };
+            self.shards(key, index, def);
             if let Some(ProjectionDef::Attributes(attributes)) = &full.projection {
                 projected += attributes.len();
                 self.projection(&here.key("projection"), attributes);
@@ -172,6 +174,36 @@ impl Checks<'_> {
                 limits::PROJECTED_PER_TABLE
             );
             self.error(at(["tables", key, "indexes"]).itself(), message);
+        }
+    }
+
+    /// Only the handlers' own rows have an attribute for it, and only groups are big.
+    fn shards(&mut self, table: &str, index: &str, def: &IndexDef) {
+        let Some(count) = def.shards() else { return };
+        let here = at(["tables", table, "indexes", index]);
+        if !(1..=limits::SHARDS).contains(&count) {
+            let message = format!("{count} shards are not between 1 and {}", limits::SHARDS);
+            self.error(here.key("shards"), message);
+        }
+        let key = def.key();
+        if table != shards::TABLE || key.name() != shards::KEY {
+            let message = format!(
+                "`shards` spreads groups, so it is for an index on `{}` of table `{}`",
+                shards::KEY,
+                shards::TABLE
+            );
+            self.error(here.key("shards"), message);
+            return;
+        }
+        if key.kind() != Some(AttributeType::S) {
+            let message = format!("`{}` is a string where there are `shards`", shards::KEY);
+            self.error(here.key("key"), message);
+        }
+        let others = self.stack.group_indexes().into_iter();
+        let mut sharded = others.filter(|(_, index)| index.shards().is_some());
+        if sharded.next().is_some_and(|(first, _)| first != index) {
+            let message = "groups are spread by one index, and there is another";
+            self.error(here.key("shards"), message);
         }
     }
 
@@ -197,7 +229,7 @@ impl Checks<'_> {
         }
     }
 
-    fn ttl(&mut self, path: Path, ttl: &str, keyed: &[Keyed<'_>]) {
+    fn ttl(&mut self, path: Path, ttl: &str, keyed: &[Keyed]) {
         self.attribute_name(&path, ttl);
         let Some(key) = keyed.iter().find(|keyed| keyed.attribute.name() == ttl) else {
             return;
@@ -231,7 +263,7 @@ impl Checks<'_> {
     }
 }
 
-fn keyed<'a>(key: &str, table: &'a TableDef) -> Vec<Keyed<'a>> {
+fn keyed(key: &str, table: &TableDef) -> Vec<Keyed> {
     let mut all = Vec::new();
     let mut add = |path: Path, of: String, attribute| {
         all.push(Keyed {
@@ -243,21 +275,21 @@ fn keyed<'a>(key: &str, table: &'a TableDef) -> Vec<Keyed<'a>> {
     let own = at(["tables", key, "key"]);
     let of = format!("the key of `{key}`");
     match &table.key {
-        KeyDef::Partition(attribute) => add(own, of, attribute),
+        KeyDef::Partition(attribute) => add(own, of, attribute.clone()),
         KeyDef::Pair(pair) => {
-            add(own.key("partition"), of.clone(), &pair.partition);
-            add(own.key("sort"), of, &pair.sort);
+            add(own.key("partition"), of.clone(), pair.partition.clone());
+            add(own.key("sort"), of, pair.sort.clone());
         }
     }
     for (name, index) in &table.indexes {
         let here = at(["tables", key, "indexes", name]);
         let of = format!("index `{name}`");
         match index {
-            IndexDef::Partition(attribute) => add(here, of, attribute),
+            IndexDef::Partition(attribute) => add(here, of, attribute.clone()),
             IndexDef::Full(full) => {
-                add(here.key("key"), of.clone(), &full.key);
+                add(here.key("key"), of.clone(), index.physical_key());
                 if let Some(sort) = &full.sort {
-                    add(here.key("sort"), of, sort);
+                    add(here.key("sort"), of, sort.clone());
                 }
             }
         }

@@ -12,7 +12,7 @@ const CASES: &[Case] = &[
         "  connect: { handler: connect }\n",
         "  connect: { handler: conect }\n",
         &[
-            "11:23 error: `functions.connect.handler` cannot be `conect`: it is `connect`, `disconnect`, `send`, `catchUp`, `markRead`, `typing`, `presence`, `default`, `chat` or `authorize` / did you mean `connect`?",
+            "11:23 error: `functions.connect.handler` cannot be `conect`: it is `connect`, `disconnect`, `send`, `catchUp`, `markRead`, `typing`, `presence`, `default`, `chat`, `authorize` or `deliver` / did you mean `connect`?",
         ],
     ),
     (

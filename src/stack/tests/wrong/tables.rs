@@ -253,4 +253,24 @@ const CASES: &[Case] = &[
         "sendMessage: { handler: markRead }",
         &[],
     ),
+    (
+        "indexes: { userId-index: userId }",
+        "indexes: { users: { key: userId, shards: 4 }, groups: { key: groupId, shards: 0 } }",
+        &[
+            "7:46 error: `shards` spreads groups, so it is for an index on `groupId` of table `connections`",
+            "7:83 error: 0 shards are not between 1 and 256",
+        ],
+    ),
+    (
+        "    key: messageId\n",
+        "    key: messageId\n    indexes: { groups: { key: groupId, shards: 4 } }\n",
+        &[
+            "10:48 error: `shards` spreads groups, so it is for an index on `groupId` of table `connections`",
+        ],
+    ),
+    (
+        "indexes: { userId-index: userId }",
+        "indexes: { one: { key: groupId, shards: 4 }, two: { key: groupId, shards: 8 }, users: userId }",
+        &["7:79 error: groups are spread by one index, and there is another"],
+    ),
 ];
