@@ -38,6 +38,7 @@ pub mod apply;
 pub mod cli;
 pub mod cloud;
 pub mod command;
+pub mod cost;
 pub mod describe;
 pub mod error;
 pub mod ledger;

@@ -37,6 +37,7 @@ const LAYERS: &[(&str, Use)] = &[
         "describe",
         Only(&["stack", "package", "resource", "names", "error"]),
     ),
+    ("cost", Only(&["stack"])),
     ("resource", Only(&["cloud", "names", "error"])),
     ("ledger", Only(&["cloud", "names"])),
     ("stack", Only(&["names", "error"])),
