@@ -160,7 +160,7 @@ async fn send_until_heard(person: &mut Person, id: &str) {
 /// As a client does it: from the last position before which it has all, until there is no more.
 async fn catch_up(person: &mut Person, seen: &mut BTreeMap<u64, String>) {
     for _ in 0..20 {
-        let since = (1..)
+        let since = (1..u64::MAX)
             .take_while(|n| seen.contains_key(n))
             .last()
             .unwrap_or(0);

@@ -35,11 +35,11 @@ async fn session(endpoint: &str, policy: &str) -> Keys {
         "Effect": "Allow", "Principal": { "AWS": "000000000000" }, "Action": "sts:AssumeRole"
     } });
     let make = client.create_role().role_name(ROLE);
-    let made = make.assume_role_policy_document(trust.to_string()).send();
-    let made = made.await.unwrap().role.unwrap();
+    let make = make.assume_role_policy_document(trust.to_string());
+    let role = make.send().await.unwrap().role.unwrap();
     let put = client.put_role_policy().role_name(ROLE).policy_name("all");
     put.policy_document(policy).send().await.unwrap();
-    let assume = client!(sts, endpoint).assume_role().role_arn(made.arn);
+    let assume = client!(sts, endpoint).assume_role().role_arn(role.arn);
     let given = assume.role_session_name("ci").send().await.unwrap();
     let given = given.credentials.unwrap();
     [

@@ -120,11 +120,11 @@ impl ApiGateway {
     }
 
     /// The APIs that have a stage of this name, the oldest first.
-    pub(crate) fn apis_with_stage(&self, stage: &str) -> Vec<String> {
+    pub(crate) fn apis_with_stage(&self, name: &str) -> Vec<String> {
         let state = locked(&self.state);
         let all = state.apis.iter();
         let mut found: Vec<(u64, &String)> = all
-            .filter(|(_, api)| api.stages.contains_key(stage))
+            .filter(|(_, api)| api.stages.contains_key(name))
             .map(|(id, api)| (api.number, id))
             .collect();
         found.sort_unstable();

@@ -1,4 +1,4 @@
-//! What CreateFunction takes and refuses.
+//! What `CreateFunction` takes and refuses.
 
 use super::*;
 
