@@ -313,6 +313,15 @@ Examples:
   msgai logs --filter '{ $.outcome = \"storage\" }' --since 1d
   msgai logs --json | jq -c 'select(.message.outcome != \"delivered\")'")]
     Logs(Logs),
+    /// Estimate what the stack costs a month, and which quota it meets first
+    ///
+    /// Arithmetic on prices and quotas of one Region, as the last line says; no account is asked.
+    #[command(after_help = "\
+Examples:
+  msgai cost --users 5000
+  msgai cost --users 5000 --messages-per-user-day 200 --recipients 8
+  msgai cost --users 100000 --json | jq .dollars")]
+    Cost(Cost),
     /// Print the least IAM policy for who deploys, or of a function
     #[command(after_help = "\
 Examples:
@@ -503,6 +512,28 @@ pub struct Logs {
     /// Only lines that match this filter pattern of CloudWatch Logs
     #[arg(long, value_name = "PATTERN", conflicts_with = "connection")]
     pub filter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Cost {
+    /// People who use it on a day
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub users: u32,
+    /// Messages that each of them sends on a day
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub messages_per_user_day: u32,
+    /// Connections that a message reaches
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub recipients: u32,
+    /// Hours that each of them is connected on a day
+    #[arg(long, value_name = "H", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=24))]
+    pub hours: u8,
+    /// Bytes of a message, as it goes out
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub message_bytes: u32,
+    /// How much busier the busiest minute is than the mean of a day
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub peak: u16,
 }
 
 #[derive(Debug, Args)]

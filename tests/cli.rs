@@ -113,6 +113,11 @@ fn code() {
 }
 
 #[test]
+fn cost() {
+    play("cost", None);
+}
+
+#[test]
 fn init() {
     play("init", None);
 }

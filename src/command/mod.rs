@@ -3,6 +3,7 @@
 //! This module resolves what all verbs share, runs one, and turns its end into an exit code.
 
 pub mod connect;
+pub mod cost;
 pub mod deploy;
 pub mod destroy;
 pub mod dev;
@@ -95,6 +96,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
         Command::Unlock => Box::pin(unlock::run(context)).await,
         Command::Outputs(args) => Box::pin(outputs::run(context, &args)).await,
         Command::Logs(args) => Box::pin(logs::run(context, &args)).await,
+        Command::Cost(args) => cost::run(context, &args),
         Command::Policy(args) => Box::pin(policy::run(context, &args)).await,
         Command::Dev(args) => Box::pin(dev::run(context, &args)).await,
         Command::Connect(args) => Box::pin(connect::run(context, &args)).await,

@@ -67,7 +67,7 @@ fn problems_error(context: &Context, problems: &stack::Problems) -> Error {
     error
 }
 
-fn find(context: &Context) -> Result<PathBuf, Error> {
+pub(crate) fn find(context: &Context) -> Result<PathBuf, Error> {
     if let Some(file) = &context.global.file {
         return Ok(file.clone());
     }

@@ -52,7 +52,7 @@ pub fn bounds(traffic: &Traffic, quotas: &Quotas) -> Vec<Bound> {
         ),
         bound(
             "writes a second to a table",
-            second(month.connects) * 2.0 + messages * 2.0,
+            second(month.connects) * 2.0 + messages * traffic.writes(),
             quotas.table_writes_per_second,
             "ask AWS to raise it, and warm the table's throughput before it is needed",
         ),

@@ -33,6 +33,8 @@ pub struct Traffic {
     pub recipients: f64,
     pub hours_per_user_day: f64,
     pub message_bytes: f64,
+    /// Timelines that a message is written to: a group's, or one for each person; 0 without the table.
+    pub timelines: f64,
     /// How much busier the busiest minute is than the mean of a day.
     pub peak: f64,
 }
@@ -89,6 +91,17 @@ impl Traffic {
     /// Frames count by the 32 KB.
     fn meters(&self, quotas: &Quotas) -> f64 {
         (self.message_bytes / quotas.metered_bytes).ceil().max(1.0)
+    }
+
+    /// Write units of a message: stored, and noted as delivered. In a transaction everything counts twice: the message,
+    /// and the head and the entry of each timeline.
+    pub(super) fn writes(&self) -> f64 {
+        let kilobytes = (self.message_bytes / 1024.0).ceil().max(1.0);
+        let placed = match self.timelines {
+            timelines if timelines > 0.0 => kilobytes + timelines * 2.0 * (1.0 + kilobytes),
+            _ => 0.0,
+        };
+        2.0 * kilobytes + placed
     }
 
     /// Milliseconds that `send` takes: the tables' answers, and posts 64 at once of about 10 ms.
@@ -161,9 +174,8 @@ fn lambda(traffic: &Traffic, month: &Month, prices: &Prices) -> Vec<Line> {
 }
 
 fn tables(traffic: &Traffic, month: &Month, prices: &Prices) -> Vec<Line> {
-    // A row in the table and in two indexes, written and deleted; a message stored, and noted as delivered.
-    let kilobytes = (traffic.message_bytes / 1024.0).ceil().max(1.0);
-    let writes = (month.connects * 6.0 + month.messages * 2.0 * kilobytes) / MILLION;
+    // A row in the table and in two indexes, written and deleted.
+    let writes = (month.connects * 6.0 + month.messages * traffic.writes()) / MILLION;
     // The sender's row strongly, its own connections, and the recipients' rows.
     let found = (traffic.recipients * ROW_BYTES / 4096.0).ceil().max(1.0) * 0.5;
     let reads = month.messages * (1.0 + 0.5 + found) / MILLION;

@@ -7,6 +7,7 @@ fn traffic() -> Traffic {
         recipients: 2.0,
         hours_per_user_day: 8.0,
         message_bytes: 500.0,
+        timelines: 0.0,
         peak: 5.0,
     }
 }
@@ -62,4 +63,20 @@ fn the_bound_that_is_met_first_is_on_top() {
     let bounds = bounds(&traffic, &figures().quotas);
     assert!(bounds[0].quota.contains("posts"), "{bounds:?}");
     assert!(bounds.windows(2).all(|two| two[0].grows <= two[1].grows));
+}
+
+#[test]
+fn a_timeline_costs_a_transaction() {
+    let figures = figures();
+    let without = amount(&estimate(&traffic(), &figures), "writes");
+    let with = Traffic {
+        timelines: 1.0,
+        ..traffic()
+    };
+    let with = amount(&estimate(&with, &figures), "writes");
+    // 1.521 M messages: one unit more for the message, two for the head and two for the entry.
+    assert!(
+        (with - without - 5.0 * 1.5208).abs() < 0.001,
+        "{with} {without}"
+    );
 }
