@@ -21,8 +21,8 @@ class Person:
     def __init__(self, name, socket):
         self.name, self.socket = name, socket
 
-    async def sends(self, **message):
-        await self.socket.send(json.dumps({"action": "sendMessage", **message}))
+    async def sends(self, action="sendMessage", **message):
+        await self.socket.send(json.dumps({"action": action, **message}))
 
     async def hears(self, kind, **fields):
         try:
@@ -32,6 +32,7 @@ class Person:
         data = frame.get("data", {})
         wrong = {k: data.get(k) for k, v in fields.items() if data.get(k) != v}
         check(frame.get("type") == kind and not wrong, f"{self.name} heard {frame}, not {kind} {fields}")
+        return data
 
 
 @contextlib.asynccontextmanager
@@ -108,6 +109,42 @@ async def group(cloud, url, names):
     say("  a group of two, and one who is not in it")
 
 
+async def missed(url):
+    """Who was away gets everything, once and in order, and the sender hears of it."""
+    async with person(url, "alice") as alice:
+        for n in (1, 2, 3):
+            await alice.sends(messageId=f"r-{n}", recipientId="dave", content=f"number {n}")
+            await alice.hears("messageStatus", messageId=f"r-{n}", status="sent", recipients=0)
+        # Sent again by one that heard nothing: one message all the same.
+        await alice.sends(messageId="r-2", recipientId="dave", content="number 2")
+        await alice.hears("messageStatus", messageId="r-2")
+        async with person(url, "dave") as dave:
+            await dave.sends("catchUp", limit=2)
+            page = await dave.hears("replay", more=True, cursor=2)
+            got = [(m["position"], m["messageId"], m["content"]) for m in page["messages"]]
+            check(got == [(1, "r-1", "number 1"), (2, "r-2", "number 2")], f"replayed: {got}")
+            await dave.sends("catchUp", since=2)
+            page = await dave.hears("replay", more=False, cursor=3)
+            check([m["messageId"] for m in page["messages"]] == ["r-3"], f"replayed: {page}")
+            for n in (1, 2, 3):
+                await alice.hears("messageStatus", messageId=f"r-{n}", status="delivered")
+            say("  what was missed is replayed page by page, and its sender is told")
+            await alice.sends(messageId="r-4", recipientId="dave", content="number 4")
+            await dave.hears("message", messageId="r-4", position=4)
+            await alice.hears("messageStatus", messageId="r-4", status="delivered", recipients=1)
+            await dave.sends("markRead", messageIds=["r-4"])
+            await alice.hears("messageStatus", messageId="r-4", status="read", readBy="dave")
+            await dave.sends("typing", recipientId="alice", isTyping=True)
+            await alice.hears("typing", senderId="dave", isTyping=True)
+            await dave.sends("presence", userIds=["alice", "nobody"])
+            users = (await dave.hears("presence"))["users"]
+            online = {user["userId"]: user["online"] for user in users}
+            check(online == {"alice": True, "nobody": False}, f"online: {online}")
+            await dave.sends("shout", content="hi")
+            await dave.hears("error", code="unknownAction")
+            say("  read receipts, typing, presence, and an action that nobody knows")
+
+
 TALKS = {
     "messageai": (direct, {"connections": "Connections_AlexHo", "messages": "Messages"}),
     "nursify": (group, {"connections": "WebSocketConnections", "messages": "ChatMessages"}),
@@ -127,6 +164,12 @@ def main():
                 say(f"  a connection without a user is refused: {asyncio.run(refused(url))}")
                 asyncio.run(talk(cloud, url, names))
                 folder.run("destroy", "--yes", "--delete-data").expect(0)
+        say("the reference stack: who was away")
+        with lab.reference(cloud.url, sys.argv[1]) as folder:
+            folder.run("deploy", "--yes").expect(0)
+            url = folder.run("outputs", "--json").expect(0).json()["url"]
+            asyncio.run(missed(url.replace(cloud.url.removeprefix("http"), cloud.direct.removeprefix("http"))))
+            folder.run("destroy", "--yes", "--delete-data").expect(0)
 
 
 lab.script(main)

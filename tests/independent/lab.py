@@ -249,6 +249,14 @@ def example(name, url=None, zip_file=None):
 
 
 @contextlib.contextmanager
+def reference(url, zip_file):
+    """The repository's own stack.yaml, in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="msgai-reference-") as scratch:
+        shutil.copy(ROOT / "stack.yaml", scratch)
+        yield Folder(Path(scratch), url, zip_file)
+
+
+@contextlib.contextmanager
 def dev(zip_file, *flags):
     """`msgai dev` on an example's `dev` environment; gives its endpoint and its folder. What it prints is in dev.log."""
     log = LAB / "logs/dev.log"
