@@ -153,7 +153,7 @@ fn old_releases_are_pruned_and_named_when_they_are_missed() {
     let (scratch, dev) = served("keep");
     for memory in [256, 320, 384, 448] {
         let memory = format!("memory: {memory},");
-        scratch.write("stack.yaml", &CHAT.replace("memory: 256,", &memory));
+        scratch.write("stack.yaml", &CHAT.replacen("memory: 256,", &memory, 1));
         let ran = deploy(&scratch, &["--keep", "2"]);
         assert_eq!(ran.code, Some(0), "{ran:?}");
         let pruned = ran.err.contains("\npruned 1 old version\n");
