@@ -232,12 +232,13 @@ impl Connections for AwsConnections<'_> {
         }
     }
 
-    async fn prune(&self, connection_ids: &[String]) -> Result<(), Fault> {
+    /// A batch has no conditions: who deletes by the batch leaves out what is young.
+    async fn prune(&self, connection_ids: &[String], young: u64) -> Result<(), Fault> {
         let table = &self.table.name;
         if self.in_batches {
             prune::batch(self.client, table, connection_ids).await
         } else {
-            prune::each(self.client, table, connection_ids).await
+            prune::each(self.client, table, connection_ids, young).await
         }
     }
 

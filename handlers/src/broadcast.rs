@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::future::{Future, ready};
 
 use futures_util::stream::{self, Stream, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::call::Call;
 use crate::connections::{Audience, Connection, Connections, IndexKey, Page, Row};
@@ -120,7 +120,7 @@ pub async fn broadcast<C: Connections, S: Sockets>(
     call: &Call,
 ) -> Tally {
     let targets = targets(connections, audiences, call.now_seconds());
-    post_all(connections, sockets, targets, frame, call.by(DELIVER_BY)).await
+    post_all(connections, sockets, targets, frame, call, DELIVER_BY).await
 }
 
 /// Posts a frame to every live connection of the audiences that is not the sender's.
@@ -148,7 +148,7 @@ pub async fn others<C: Connections, S: Sockets>(
         )
     });
     let targets = once_each(rows);
-    post_all(connections, sockets, targets, frame, call.by(DELIVER_BY)).await
+    post_all(connections, sockets, targets, frame, call, DELIVER_BY).await
 }
 
 /// The live connections of the audiences, without posting; and the first failure to find some.
@@ -174,20 +174,23 @@ pub async fn live<C: Connections>(
     }
 }
 
-/// Posts a frame to each target until the time is up.
+/// Posts a frame to each target until that share of the call's time is up.
 pub(crate) async fn post_all<C: Connections, S: Sockets>(
     connections: &C,
     sockets: &S,
     targets: impl Stream<Item = Result<String, Fault>>,
     frame: &[u8],
-    until: Instant,
+    call: &Call,
+    percent: u32,
 ) -> Tally {
     let posting = Posting {
         connections,
         sockets,
         frame,
         pace: None,
-        until,
+        until: call.by(percent),
+        now: call.now,
+        opening: BTreeSet::new(),
     };
     posting.to(targets).await
 }

@@ -14,6 +14,10 @@ use crate::shard::Shards;
 /// A row outlives its connection by this at most; `DynamoDB` deletes it some time afterwards.
 pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 
+/// How long a handshake takes at most: API Gateway waits 29 s for `$connect`. Until it is over a connection has its row,
+/// and a post to it is answered as if it were gone.
+pub const HANDSHAKE_MILLIS: u64 = 30_000;
+
 /// The longest value of a partition key, in bytes.
 pub const PARTITION_KEY_BYTES: usize = 2048;
 
@@ -195,6 +199,12 @@ impl Row {
     pub fn is_live(&self, now_seconds: u64) -> bool {
         self.ttl.is_none_or(|ttl| ttl > now_seconds)
     }
+
+    /// Whether its handshake may still be on. An index that does not say when it began leaves that open.
+    pub fn may_be_opening(&self, now: u64) -> bool {
+        self.seen_at
+            .is_none_or(|seen_at| seen_at >= now.saturating_sub(HANDSHAKE_MILLIS))
+    }
 }
 
 /// One page of an index, and where the next begins.
@@ -229,8 +239,13 @@ pub trait Connections: Sync {
     /// Deletes the row; a row that is not there is success.
     fn delete(&self, connection_id: &str) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Deletes the rows of connections that are gone for ever, [`BATCH`] at most.
-    fn prune(&self, connection_ids: &[String]) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Deletes the rows of connections that are gone for ever, [`BATCH`] at most; not of one that was opened at `young`
+    /// or later: see [`HANDSHAKE_MILLIS`].
+    fn prune(
+        &self,
+        connection_ids: &[String],
+        young: u64,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Whether the index for this sort of audience exists.
     fn can_find(&self, audience: &Audience) -> bool;
@@ -304,6 +319,17 @@ mod tests {
             ..Row::default()
         };
         assert!(unknown.is_live(u64::MAX));
+    }
+
+    #[test]
+    fn a_connection_may_be_opening_until_no_handshake_lasts_that_long() {
+        let seen = |seen_at| Row {
+            seen_at,
+            ..Row::default()
+        };
+        assert!(seen(Some(1_000)).may_be_opening(1_000 + HANDSHAKE_MILLIS));
+        assert!(!seen(Some(1_000)).may_be_opening(1_001 + HANDSHAKE_MILLIS));
+        assert!(seen(None).may_be_opening(u64::MAX));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::broadcast::{self, Posting, Sockets, Tally};
 use crate::call::Call;
-use crate::connections::{Audience, Connections, IndexKey};
+use crate::connections::{Audience, Connections, IndexKey, Row};
 use crate::fault::Fault;
 use crate::log::Record;
 use crate::messages::{Change, Messages};
@@ -108,15 +108,22 @@ impl<C: Connections, M: Messages, S: Sockets, R: Receipts> Worker<'_, C, M, S, R
         let after = progress.after.clone();
         let page = self.connections.page_of(&key, after, most).await?;
         let now = call.now_seconds() + call.millis() / 1000;
-        let live = page.rows.into_iter().filter(|row| row.is_live(now));
+        let live: Vec<Row> = page
+            .rows
+            .into_iter()
+            .filter(|row| row.is_live(now))
+            .collect();
+        let opening = live.iter().filter(|row| row.may_be_opening(call.now));
         let posting = Posting {
             connections: self.connections,
             sockets: self.sockets,
             frame: &job.frame(),
             pace: Some(self.pace),
             until: call.alone_by(POST_BY),
+            now: call.now,
+            opening: opening.map(|row| row.connection_id.clone()).collect(),
         };
-        let targets = live.map(|row| Ok(row.connection_id)).collect::<Vec<_>>();
+        let targets = live.into_iter().map(|row| Ok(row.connection_id));
         let tally = posting.to(stream::iter(targets)).await;
         if tally.delivered == 0 && tally.failed >= DOUBTFUL {
             let fault = tally.fault.unwrap_or_default();

@@ -15,7 +15,7 @@ use std::task::Poll;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Value, json};
 
-use crate::connections::{Connection, Connections, LIFETIME_SECONDS};
+use crate::connections::{Connection, Connections, HANDSHAKE_MILLIS, LIFETIME_SECONDS};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::messages::MessagesKey;
@@ -196,8 +196,18 @@ impl Double {
         act(self.state().sockets.get_mut(id).unwrap())
     }
 
-    /// Closes the socket; the row stays, as after a lost `$disconnect`.
+    /// Closes a socket that has been there for a while; the row stays, as after a lost `$disconnect`.
     pub(crate) fn vanish(&self, id: &str) {
+        self.socket(id, |socket| socket.is_closed = true);
+        let opened_at = AttributeValue::N((NOW - HANDSHAKE_MILLIS - 1).to_string());
+        if let Some(row) = self.state().rows.get_mut(id) {
+            row.insert("connectedAt".into(), opened_at);
+        }
+    }
+
+    /// A connection in the middle of its handshake: the row is there, and the socket takes nothing yet.
+    pub(crate) fn begin(&self, id: &str, user: &str, group: Option<&str>) {
+        self.connect(id, user, group);
         self.socket(id, |socket| socket.is_closed = true);
     }
 

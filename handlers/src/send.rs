@@ -226,7 +226,8 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
             self.sockets,
             stream::iter(targets),
             frame,
-            call.by(REPORT_BY),
+            call,
+            REPORT_BY,
         )
         .await;
         record.blame(tally.fault);

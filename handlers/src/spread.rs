@@ -92,9 +92,16 @@ impl<C: Connections, S: Sockets> Spreading<'_, C, S> {
         let live = rows.filter(|row| row.as_ref().map_or(true, |row| row.is_live(now)));
         let targets = live.map(|row| row.map(|row| row.connection_id));
         let targets = stream::iter(targets.collect::<Vec<_>>());
-        let until = call.by(DELIVER_BY);
         let frame = self.letter.frame;
-        post_all(self.connections, self.sockets, targets, frame, until).await
+        post_all(
+            self.connections,
+            self.sockets,
+            targets,
+            frame,
+            call,
+            DELIVER_BY,
+        )
+        .await
     }
 
     /// A worker for every shard that has somebody in it, or may have: a failed look proves nothing.

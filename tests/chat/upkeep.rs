@@ -6,11 +6,12 @@ use std::io::{Cursor, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use msgai::local::Happening;
 use msgai::resource::function::Code;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::broadcast::Receiver;
 use zip::ZipWriter;
@@ -35,21 +36,31 @@ async fn the_row_of_a_client_that_vanished_is_pruned() {
     bob.vanishes();
     until_disconnected(&mut happenings, &id).await;
     assert_eq!(items(&chat, CONNECTIONS).await, []);
-    put(&chat, CONNECTIONS, row).await;
+    put(&chat, CONNECTIONS, row.clone()).await;
 
     let mut alice = Person::joins(&chat.url, "userId=alice").await;
-    alice.sends("m1", json!({ "recipientId": "bob" })).await;
-    let status = alice.hears(STATUS).await;
-    assert_eq!(
-        (&status["status"], &status["recipients"]),
-        (&json!("sent"), &json!(0))
-    );
+    assert_eq!(sent_into_the_void(&mut alice, "m1").await, json!(0));
+    let rows = items(&chat, CONNECTIONS).await;
+    assert_eq!(rows.len(), 2, "a row this young may be of a handshake");
 
+    let mut old = row;
+    let opened = old["connectedAt"].as_n().unwrap().parse::<u64>().unwrap() - 60_000;
+    old.insert("connectedAt".into(), AttributeValue::N(opened.to_string()));
+    put(&chat, CONNECTIONS, old).await;
+    assert_eq!(sent_into_the_void(&mut alice, "m2").await, json!(0));
     let rows = items(&chat, CONNECTIONS).await;
     let users: Vec<_> = rows.iter().map(|row| text(row, "userId")).collect();
     assert_eq!(users, ["alice"]);
     alice.leaves_content().await;
     chat.local.shutdown().await;
+}
+
+/// How many connections of bob's took a message.
+async fn sent_into_the_void(alice: &mut Person, id: &str) -> Value {
+    alice.sends(id, json!({ "recipientId": "bob" })).await;
+    let status = alice.hears(STATUS).await;
+    assert_eq!(status["status"], json!("sent"));
+    status["recipients"].clone()
 }
 
 /// Waits until `$disconnect` has answered for this connection.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 use futures_util::future::try_join_all;
 
 use super::{fault, text};
@@ -15,14 +15,26 @@ use crate::fault::Fault;
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Deletes them with a call each.
-pub(super) async fn each(client: &Client, table: &str, ids: &[String]) -> Result<(), Fault> {
+/// Deletes them with a call each, but for those that were opened at `young` or later.
+pub(super) async fn each(
+    client: &Client,
+    table: &str,
+    ids: &[String],
+    young: u64,
+) -> Result<(), Fault> {
     let deletes = ids.iter().map(|id| async move {
         let request = client.delete_item().table_name(table);
-        let request = request.key("connectionId", text(id));
-        let done = request.send().await;
-        done.map(drop)
-            .map_err(|error| fault("DeleteItem", table, &error))
+        let request = request
+            .key("connectionId", text(id))
+            .condition_expression("attribute_not_exists(connectedAt) OR connectedAt < :young")
+            .expression_attribute_values(":young", AttributeValue::N(young.to_string()));
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(refused) if refused.is_conditional_check_failed_exception() => Ok(()),
+                _ => Err(fault("DeleteItem", table, &error)),
+            },
+        }
     });
     try_join_all(deletes).await.map(drop)
 }

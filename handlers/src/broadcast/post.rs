@@ -1,5 +1,6 @@
 //! The loop that posts: 64 at once, those that are busy later, those that are gone pruned by the batch.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use futures_util::stream::{FuturesUnordered, Stream, StreamExt};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Posted, Sockets, Tally};
-use crate::connections::{BATCH, Connections};
+use crate::connections::{BATCH, Connections, HANDSHAKE_MILLIS};
 use crate::fault::Fault;
 use crate::pace::Pace;
 use crate::shard::hash;
@@ -32,6 +33,10 @@ pub(crate) struct Posting<'a, C, S> {
     /// A rate to keep, if there is one.
     pub(crate) pace: Option<&'a Pace>,
     pub(crate) until: Instant,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) now: u64,
+    /// Connections that may still be opening, as far as that is known: their rows stay.
+    pub(crate) opening: BTreeSet<String>,
 }
 
 /// One connection, and how often it was asked before.
@@ -87,6 +92,7 @@ impl<C: Connections, S: Sockets> Posting<'_, C, S> {
                     if let Some(attempt) = tally.count(attempt, outcome, &mut gone) {
                         waiting.push(wait(attempt));
                     }
+                    gone.retain(|id| !self.opening.contains(id));
                     if gone.len() >= BATCH {
                         pruning.push(self.prune(std::mem::take(&mut gone)));
                     }
@@ -104,7 +110,8 @@ impl<C: Connections, S: Sockets> Posting<'_, C, S> {
     }
 
     async fn prune(&self, ids: Vec<String>) -> Result<(), Fault> {
-        self.connections.prune(&ids).await
+        let young = self.now.saturating_sub(HANDSHAKE_MILLIS);
+        self.connections.prune(&ids, young).await
     }
 }
 

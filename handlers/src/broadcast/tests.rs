@@ -54,6 +54,19 @@ fn gone_connections_are_pruned_and_failing_ones_are_not() {
     assert!(double.has_row("slow"));
 }
 
+/// `$connect` has written the row, and API Gateway has not yet let the client in: a post is answered as if it were gone.
+#[test]
+fn a_connection_that_is_still_opening_keeps_its_row() {
+    let double = Double::new();
+    double.connect("gone", "bob", Some("ward-3"));
+    double.vanish("gone");
+    double.begin("opening", "bob", Some("ward-3"));
+    let tally = block_on(broadcast(&double, &double, &group(), b"{}", &call()));
+    assert_eq!((tally.delivered, tally.gone.len()), (0, 2));
+    assert!(double.has_row("opening"));
+    assert!(!double.has_row("gone"));
+}
+
 #[test]
 fn many_that_are_gone_are_pruned_in_batches() {
     let double = Double::new();

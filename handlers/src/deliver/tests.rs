@@ -305,6 +305,20 @@ fn troubles() -> impl Strategy<Value = Vec<Option<Trouble>>> {
     proptest::collection::vec(proptest::option::of(trouble), 0..12)
 }
 
+/// In a big group somebody is always just connecting.
+#[test]
+fn who_is_still_connecting_keeps_its_row() {
+    let office = Office::new(1, 1001);
+    office.double.begin("opening", "zoe", Some("ward-3"));
+    office.double.vanish("c7");
+    office.send();
+    while let Some(job) = office.next_event() {
+        office.work(&job, &call()).unwrap();
+    }
+    assert!(office.double.has_row("opening"));
+    assert!(!office.double.has_row("c7"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 24, ..ProptestConfig::default() })]
 

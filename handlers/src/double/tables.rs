@@ -59,11 +59,21 @@ impl Connections for Double {
             .await
     }
 
-    async fn prune(&self, connection_ids: &[String]) -> Result<(), Fault> {
+    async fn prune(&self, connection_ids: &[String], young: u64) -> Result<(), Fault> {
         assert!((1..=BATCH).contains(&connection_ids.len()), "no batch");
         self.call("BatchWriteItem", |state| {
             state.prunes += 1;
-            connection_ids.iter().try_for_each(|id| state.delete(id))
+            let is_old = |state: &State, id: &str| {
+                let row = state.rows.get(id);
+                row.and_then(|row| Connection::from_item(|name| row.get(name)))
+                    .is_some_and(|row| row.connected_at < young)
+            };
+            for id in connection_ids {
+                if is_old(state, id) {
+                    state.delete(id)?;
+                }
+            }
+            Ok(())
         })
         .await
     }
