@@ -1,6 +1,6 @@
 //! The chat's tables and sockets on AWS, or on whatever `AWS_ENDPOINT_URL` names.
 //!
-//! In: credentials and region from the environment. Out: [`Connections`], [`crate::messages::Messages`] and [`Sockets`].
+//! In: credentials and region from the environment. Out: [`Connections`], [`crate::messages::Messages`] and [`crate::broadcast::Sockets`].
 //! Never: a decision about the chat; a request for credentials to another service.
 
 mod invoke;
