@@ -12,7 +12,7 @@ use tokio::time::timeout_at;
 
 use crate::broadcast::{Posted, Sockets};
 use crate::call::Call;
-use crate::connections::{Audience, Connection, Connections, Cursor};
+use crate::connections::{Audience, Connection, Connections, Cursor, PARTITION_KEY_BYTES};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::log::{Handled, Record};
@@ -84,6 +84,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
             return Err(Refusal::new(Code::Unsupported, message));
         }
         let audience = audience(&wish, &reader)?;
+        check_keys(&audience, &reader)?;
         let page = self.page(&wish, &reader, &audience).await;
         let page = page.map_err(|fault| {
             record.blame(Some(fault.to_string()));
@@ -284,6 +285,19 @@ fn audience(wish: &Wish, reader: &Connection) -> Result<Audience, Refusal> {
             Err(Refusal::new(Code::Forbidden, message))
         }
     }
+}
+
+/// Ids that make no key have no timeline: nothing was ever stored in it, and asking again does not help.
+fn check_keys(audience: &Audience, reader: &Connection) -> Result<(), Refusal> {
+    let keys = [
+        timeline::owner(audience),
+        timeline::mark(&reader.user_id, audience),
+    ];
+    if keys.iter().all(|key| key.len() <= PARTITION_KEY_BYTES) {
+        return Ok(());
+    }
+    let message = "the id of this user or group is too long for a timeline";
+    Err(Refusal::new(Code::TooLarge, message))
 }
 
 impl Wish {

@@ -54,6 +54,20 @@ fn bob_is_away() -> Double {
     double
 }
 
+/// `DynamoDB` would refuse the key each time, and the client would ask for ever.
+#[test]
+fn who_has_too_long_an_id_for_a_timeline_is_told_so() {
+    let double = Double::with_timeline(5);
+    let (user, group) = ("u".repeat(2044), "g".repeat(2043));
+    double.connect("long", &user, None);
+    double.connect("fits", &user[1..], None);
+    double.connect("member", "eve", Some(&group));
+    assert_eq!(ask(&double, "long", &json!({})).outcome, "tooLarge");
+    assert_eq!(ask(&double, "fits", &json!({})).outcome, "replayed");
+    let wish = json!({"groupId": group, "since": 0});
+    assert_eq!(ask(&double, "member", &wish).outcome, "tooLarge");
+}
+
 fn page(double: &Double, id: &str) -> Value {
     let frames = double.take_frames(id);
     assert_eq!(frames.len(), 1, "{frames:?}");
