@@ -48,6 +48,13 @@ impl Call {
         self.alone
     }
 
+    /// What is left of a call that no gateway waits for, as a call of its own.
+    #[must_use]
+    pub fn rest(&self) -> Self {
+        let left = self.alone.saturating_sub(self.started.elapsed());
+        Self::new(self.now + self.millis(), self.fresh_id.clone(), left)
+    }
+
     /// When the call is over, whatever happens; in milliseconds since the Unix epoch.
     pub fn ends_at(&self) -> u64 {
         let left = u64::try_from(self.left.as_millis()).unwrap_or(u64::MAX);
@@ -68,6 +75,27 @@ impl Call {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The gateway's 29 s are over long before a worker's minutes are.
+    #[test]
+    fn what_is_left_of_a_long_call_is_a_call() {
+        let long = Duration::from_mins(2);
+        let started = Instant::now().checked_sub(Duration::from_mins(1)).unwrap();
+        let call = Call {
+            started,
+            ..Call::new(1_000, "id", long)
+        };
+        assert!(call.by(100) < Instant::now());
+        let rest = call.rest();
+        assert!(rest.by(80) > Instant::now());
+        assert!(rest.alone() <= Duration::from_mins(1));
+        assert!(rest.now >= 61_000);
+        let over = Call {
+            started,
+            ..Call::new(1_000, "id", Duration::ZERO)
+        };
+        assert_eq!(over.rest().alone(), Duration::ZERO);
+    }
 
     #[test]
     fn a_long_function_timeout_is_cut_to_what_the_gateway_waits() {

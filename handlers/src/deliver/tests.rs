@@ -305,6 +305,22 @@ fn troubles() -> impl Strategy<Value = Vec<Option<Trouble>>> {
     proptest::collection::vec(proptest::option::of(trouble), 0..12)
 }
 
+#[test]
+fn a_worker_without_the_time_to_tell_the_sender_leaves_it_to_the_next() {
+    let office = Office::new(1, 1000);
+    office.send();
+    let job = office.next_event().unwrap();
+    // The last page is written down, and then the worker dies.
+    office.desk().fails = Some((1, false));
+    office.work(&job, &call()).unwrap_err();
+    let late = Call::new(NOW, "late", Duration::ZERO);
+    assert_eq!(office.work(&job, &late).unwrap().outcome, "handedOver");
+    assert_eq!(office.statuses().len(), 1);
+    let next = office.next_event().unwrap();
+    office.work(&next, &call()).unwrap();
+    assert_eq!(office.statuses()[1]["recipients"], 1001);
+}
+
 /// In a big group somebody is always just connecting.
 #[test]
 fn who_is_still_connecting_keeps_its_row() {
