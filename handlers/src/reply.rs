@@ -195,7 +195,8 @@ pub fn replay_frame(
     frame("replay", &data)
 }
 
-/// The `messageStatus` frame of a message to a big group: stored, and on its way. Another one brings the count.
+/// The `messageStatus` frame of a message that is stored, and that workers or another call deliver now. Another one
+/// brings the count, unless they die.
 pub fn pending_frame(message_id: &str, conversation_id: Option<&str>) -> Vec<u8> {
     let mut data = json!({"messageId": message_id});
     if let Some(id) = conversation_id {

@@ -64,6 +64,11 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
     async fn answer(&self, accepted: &Accepted, call: &Call, record: &mut Record) {
         match accepted {
             Accepted::Ours(message) => self.finish(message, call, record).await,
+            Accepted::Pending(message) => {
+                record.outcome = "duplicate";
+                let frame = pending_frame(message.id(), message.conversation_id());
+                self.report(&frame, call, record).await;
+            }
             Accepted::Earlier {
                 message,
                 status,

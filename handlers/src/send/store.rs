@@ -17,6 +17,8 @@ use crate::timeline::{self, New, Placed, Receipt, Timeline};
 pub(super) enum Accepted {
     /// This call has it for itself, and delivers it.
     Ours(Message),
+    /// Another call is at work on it, or died; its sender is to ask again.
+    Pending(Message),
     /// An earlier call has come that far with it.
     Earlier {
         message: Message,
@@ -119,7 +121,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
     ) -> Result<Accepted, Refusal> {
         let (status, recipients) = match progress {
             Progress::Done { status, recipients } => (status, recipients),
-            Progress::Claimed => ("sent".to_owned(), 0),
+            Progress::Claimed => return Ok(Accepted::Pending(message)),
             Progress::Unwritten => return Err(unwritten()),
             Progress::Lapsed { claim: seen } => {
                 let until = call.ends_at();
@@ -128,7 +130,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
                 match self.messages.change(&key, &claim).await {
                     Ok(true) => return self.written(message, found, call, record).await,
                     Ok(false) if found.unwritten().is_some() => return Err(unwritten()),
-                    Ok(false) => ("sent".to_owned(), 0),
+                    Ok(false) => return Ok(Accepted::Pending(message)),
                     Err(fault) => return Err(refused(&fault, record)),
                 }
             }
