@@ -19,6 +19,9 @@ use msgai::report::record::Record;
 use msgai::resource::function::Code;
 use msgai::resource::past::Past;
 use msgai::stack::{Architecture, Loaded, load_text};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 const REGION: &str = "us-east-1";
@@ -84,6 +87,22 @@ pub(crate) async fn open(stack: &str, environment: Option<&str>, dir: Option<&Pa
 }
 
 impl Deployed {
+    /// What goes wrong from now on, as the local cloud's plan of faults says it.
+    pub(crate) async fn plan_faults(&self, plan: &Value) {
+        let endpoint = self.local.endpoint();
+        let address = endpoint.trim_start_matches("http://");
+        let body = plan.to_string();
+        let request = format!(
+            "PUT /_msgai/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    }
+
     /// Deploys the stack; everything must succeed, and leave nothing to do. Gives how many changes there were.
     pub(crate) async fn deploy(&self, shipped: &Code, own: &Own) -> usize {
         let artifacts = self.artifacts(shipped, own);

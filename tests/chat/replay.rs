@@ -6,10 +6,8 @@ use std::collections::BTreeMap;
 
 use msgai::talk::{PlayOptions, Script, play};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
-use super::deployed::{Deployed, deploy};
+use super::deployed::deploy;
 use super::person::{ERROR, Person, STATUS};
 
 const STACK: &str = r"
@@ -118,7 +116,7 @@ async fn nothing_is_lost_when_calls_are() {
         { "service": "dynamodb", "operation": "GetItem", "every": 5, "fate": "internal" },
         { "service": "execute-api", "operation": "PostToConnection", "every": 4, "fate": "throttled" },
     ]);
-    put_faults(&chat, &faults).await;
+    chat.plan_faults(&faults).await;
     for round in 0..3 {
         let mut bob = Person::joins(&chat.url, "userId=bob").await;
         let first = round * MESSAGES / 3;
@@ -135,7 +133,7 @@ async fn nothing_is_lost_when_calls_are() {
             keep(&mut seen, &frame["data"]);
         }
     }
-    put_faults(&chat, &json!([])).await;
+    chat.plan_faults(&json!([])).await;
     let mut bob = Person::joins(&chat.url, "userId=bob").await;
     catch_up(&mut bob, &mut seen).await;
     let expected: BTreeMap<_, _> = (0..MESSAGES).map(|n| (n + 1, format!("m{n}"))).collect();
@@ -186,19 +184,4 @@ fn keep(seen: &mut BTreeMap<u64, String>, message: &Value) {
     };
     let before = seen.insert(position, id.to_owned());
     assert!(before.is_none_or(|before| before == id), "{position}: {id}");
-}
-
-async fn put_faults(chat: &Deployed, plan: &Value) {
-    let endpoint = chat.local.endpoint();
-    let address = endpoint.trim_start_matches("http://");
-    let body = plan.to_string();
-    let request = format!(
-        "PUT /_msgai/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
 }

@@ -7,8 +7,6 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::STACK;
 use super::deployed::{Deployed, deploy};
@@ -51,21 +49,6 @@ fn row(name: &str, n: usize, ttl: u64) -> Item {
 async fn put_rows(chat: &Deployed, name: &str, count: usize, ttl: u64) {
     let rows = (0..count).map(|n| row(name, n, ttl)).collect();
     put_all(chat, TABLE, rows).await;
-}
-
-async fn plan_faults(chat: &Deployed, plan: &Value) {
-    let endpoint = chat.local.endpoint();
-    let address = endpoint.trim_start_matches("http://");
-    let body = plan.to_string();
-    let request = format!(
-        "PUT /_msgai/faults HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.contains(" 204 "), "{answer}");
 }
 
 /// What is in the table but for the workers' receipts.
@@ -112,9 +95,7 @@ async fn workers_serve_a_big_group_once_and_clear_away_who_is_gone() {
 
     // Again, while sockets are busy, a table stumbles and a worker is started at the second attempt.
     put_rows(&chat, "more", STALE, 1 << 40).await;
-    plan_faults(
-        &chat,
-        &json!([
+    chat.plan_faults(&json!([
             { "service": "execute-api", "operation": "PostToConnection", "every": 3, "times": 300, "fate": "throttled" },
             { "service": "lambda", "operation": "Invoke", "times": 1, "fate": "internal" },
             { "service": "dynamodb", "operation": "UpdateItem", "after": 3, "times": 1, "fate": "internal-done" },
@@ -127,7 +108,7 @@ async fn workers_serve_a_big_group_once_and_clear_away_who_is_gone() {
         (&status["messageId"], &status["recipients"]),
         (&json!("m2"), &json!(MEMBERS))
     );
-    plan_faults(&chat, &json!([])).await;
+    chat.plan_faults(&json!([])).await;
 
     let heard = join_all(members.into_iter().map(Person::leaves)).await;
     for (n, frames) in heard.iter().enumerate() {
