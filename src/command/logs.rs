@@ -115,6 +115,10 @@ fn sources(stack: &Stack, function: Option<&str>) -> Result<BTreeMap<String, Str
         .collect();
     if found.is_empty() {
         let known: Vec<&str> = all.values().map(String::as_str).collect();
+        if wanted == STAGE {
+            return Err(Error::usage("the stack keeps no access log")
+                .hint("`logs: { retention: 14d }` under `api` turns it on"));
+        }
         let message = format!("the stack has no function `{wanted}`");
         return Err(Error::usage(message).hint(format!("it has {}", known.join(", "))));
     }

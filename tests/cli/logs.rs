@@ -108,6 +108,11 @@ async fn lines_of_all_functions_are_told_filtered_and_followed() {
         "{unknown:?}"
     );
 
+    // `api` is a word of the help: no function's name that is missing, but logs that are off.
+    let off = run(&["logs", "api"]);
+    assert_eq!(off.code, Some(64), "{off:?}");
+    assert!(off.err.contains("the stack keeps no access log"), "{off:?}");
+
     let mut following = command(&scratch, &endpoint, &["logs", "talk", "--follow"]);
     let mut following = following
         .stdout(Stdio::piped())
