@@ -132,16 +132,17 @@ impl<'a> Checks<'a> {
         }
     }
 
+    /// Whether an index of the connections has this key; nothing is known without the table.
+    fn finds_by(&self, wanted: &str) -> Option<bool> {
+        let table = self.stack.tables.get(CONNECTIONS)?;
+        Some(table.indexes.values().any(|index| {
+            let key = index.key();
+            key.name() == wanted && key.kind() == Some(AttributeType::S)
+        }))
+    }
+
     fn ways_to_people(&mut self, handler: Shipped) {
-        let Some(table) = self.stack.tables.get(CONNECTIONS) else {
-            return;
-        };
-        let by = |wanted: &str| {
-            table.indexes.values().any(|index| {
-                let key = index.key();
-                key.name() == wanted && key.kind() == Some(AttributeType::S)
-            })
-        };
+        let by = |key: &str| self.finds_by(key) != Some(false);
         if !by("userId") && !by("groupId") {
             let message = format!(
                 "handler `{}` finds recipients by an index on `userId` or `groupId`, and there is neither",
@@ -219,6 +220,11 @@ impl<'a> Checks<'a> {
             let message = "handler `markRead` finds a message by `messageId` alone";
             let problem = Problem::error(at(["tables", MESSAGES, "key"]), message);
             self.push(problem.hint("write `key: messageId`, or leave `markRead` out"));
+        }
+        if self.finds_by("userId") == Some(false) {
+            let message = "without an index on `userId` no sender hears that a message was read";
+            let problem = Problem::warning(at(["tables", CONNECTIONS]).itself(), message);
+            self.push(problem.hint("write `userId-index: userId` under `indexes`"));
         }
     }
 

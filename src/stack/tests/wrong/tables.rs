@@ -222,6 +222,13 @@ const CASES: &[Case] = &[
         ],
     ),
     (
+        "    indexes: { userId-index: userId }\n  messages:\n    key: messageId\nfunctions:\n",
+        "    indexes: { GroupIdIndex: groupId }\n  messages:\n    key: messageId\nfunctions:\n  read: { handler: markRead }\n",
+        &[
+            "4:3 warning: without an index on `userId` no sender hears that a message was read / write `userId-index: userId` under `indexes`",
+        ],
+    ),
+    (
         "  messages:\n    key: messageId\n",
         "",
         &[
