@@ -31,6 +31,7 @@ use aws_sdk_dynamodb::operation::RequestId;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
+use crate::call::Call;
 use crate::connections::{Audience, Connection, Connections, Cursor, IndexKey, Page, Row};
 use crate::env::{Account, ConnectionsTable, MessagesTable};
 use crate::fault::Fault;
@@ -98,6 +99,11 @@ impl Aws {
     /// The client beneath, for what is not signed.
     pub fn http(&self) -> &Http {
         &self.http
+    }
+
+    /// From here on requests are this call's: an environment has one at a time.
+    pub fn begin(&self, call: &Call) {
+        self.signed.trace(call.trace.as_deref());
     }
 
     /// Requests that had to be sent again since this was asked last; the SDK counts its own.

@@ -16,6 +16,8 @@ pub struct Call {
     pub now: u64,
     /// The id of a message that came without one.
     pub fresh_id: String,
+    /// What Lambda and X-Ray know this invocation by, and what it calls.
+    pub trace: Option<String>,
     started: Instant,
     left: Duration,
     alone: Duration,
@@ -27,10 +29,17 @@ impl Call {
         Self {
             now,
             fresh_id: fresh_id.into(),
+            trace: None,
             started: Instant::now(),
             left: left.min(GATEWAY_WAITS),
             alone: left,
         }
+    }
+
+    /// The same, as part of this trace.
+    #[must_use]
+    pub fn traced(self, trace: Option<String>) -> Self {
+        Self { trace, ..self }
     }
 
     /// The moment when `percent` of the time is used up.
@@ -52,7 +61,8 @@ impl Call {
     #[must_use]
     pub fn rest(&self) -> Self {
         let left = self.alone.saturating_sub(self.started.elapsed());
-        Self::new(self.now + self.millis(), self.fresh_id.clone(), left)
+        let rest = Self::new(self.now + self.millis(), self.fresh_id.clone(), left);
+        rest.traced(self.trace.clone())
     }
 
     /// When the call is over, whatever happens; in milliseconds since the Unix epoch.

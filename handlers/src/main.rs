@@ -90,6 +90,7 @@ impl Function {
 
     /// Faults of AWS are answers too; an error is a setting that `load` would have missed.
     async fn dispatch(&self, event: &Event, call: &Call) -> Result<Handled, SettingsError> {
+        self.aws.begin(call);
         let table = self.settings.connections();
         let connections = table.map(|table| self.aws.connections(table));
         let sockets = &self.sockets(event);
@@ -133,6 +134,7 @@ impl Function {
 
     /// An error makes Lambda send the event again.
     async fn deliver(&self, errand: &Errand, pace: &Pace, call: &Call) -> Result<(), Fault> {
+        self.aws.begin(call);
         let missing = |error: SettingsError| Fault::Invalid(error.to_string());
         let connections = self.settings.connections().map_err(missing)?;
         let messages = self.settings.messages().map_err(missing)?;

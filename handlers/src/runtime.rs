@@ -63,6 +63,7 @@ async fn route(handle: &impl AsyncFn(&mut Room<'_>) -> Result<&'static str, Refu
         Err(error) => return refuse(&error).await,
     };
     serve(async |event: Event, call: Call| {
+        aws.begin(&call);
         let connections = aws.connections(settings.connections()?);
         let sockets = aws.sockets(&settings.endpoint.url(&event.request_context));
         let mut room = Room::new(&connections, &sockets, &event, &call);
@@ -98,7 +99,7 @@ where
 {
     let handle = &handle;
     let service = service_fn(|event: LambdaEvent<E>| async move {
-        let call = call(event.context.deadline);
+        let call = call(event.context.deadline).traced(event.context.xray_trace_id);
         let answer = handle(event.payload, call).await;
         answer.map_err(lambda_runtime::Error::from)
     });

@@ -4,17 +4,20 @@
 //! At least once: a request that got no answer is sent again although it may have been served. What goes out here
 //! is a frame, which clients know by its `messageId`, or an event for a worker that expects to see it twice.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use serde_json::Value;
 
 use crate::fault::Fault;
 use crate::http::sign::{Hashed, Signer};
 use crate::http::{Bounds, Http, HttpError};
+
+/// By it Lambda sees functions that call each other in a ring, and X-Ray what belongs together. The SDK sends it, too.
+const TRACE: &str = "x-amzn-trace-id";
 
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -32,6 +35,7 @@ pub(super) struct Signed {
     http: Http,
     signer: Arc<Signer>,
     retried: Arc<AtomicUsize>,
+    trace: Arc<Mutex<Option<HeaderValue>>>,
 }
 
 pub(super) type Exchange = Result<Response<Bytes>, HttpError>;
@@ -42,7 +46,23 @@ impl Signed {
             http,
             signer: Arc::new(signer),
             retried: Arc::default(),
+            trace: Arc::default(),
         }
+    }
+
+    /// What requests from now on belong to.
+    pub(super) fn trace(&self, trace: Option<&str>) {
+        let trace = trace.and_then(|trace| HeaderValue::from_str(trace).ok());
+        *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = trace;
+    }
+
+    /// Not signed: whoever stands between may add to it.
+    fn traced<B>(&self, mut request: Request<B>) -> Request<B> {
+        let trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(trace) = trace.clone() {
+            request.headers_mut().insert(TRACE, trace);
+        }
+        request
     }
 
     /// Requests sent again since this was asked last.
@@ -74,7 +94,7 @@ impl Signed {
         body: &Hashed,
     ) -> Exchange {
         for pauses in 0.. {
-            let request = self.signer.sign(service, head, body)?;
+            let request = self.traced(self.signer.sign(service, head, body)?);
             let done = self.http.send(request, BOUNDS).await;
             if pauses + 1 == TRIES || !passes(&done) {
                 return done;

@@ -1,5 +1,6 @@
 use crate::aws::Aws;
 use crate::broadcast::{Posted, Sockets as _};
+use crate::call::Call;
 use crate::env::Account;
 use crate::http::stub::{Step, Stub};
 
@@ -26,6 +27,22 @@ async fn post(steps: &[Step]) -> (Result<Posted, Fault>, Stub, usize) {
     let retried = aws.take_retried();
     assert_eq!(aws.take_retried(), 0);
     (posted, stub, retried)
+}
+
+/// The next invocation's requests are not the last one's, also where Lambda gives no trace.
+#[tokio::test]
+async fn a_request_is_part_of_its_invocations_trace() {
+    let stub = Stub::start(&[Step::Answer("200 OK", ""), Step::Answer("200 OK", "")]);
+    let aws = aws(&stub);
+    let call = || Call::new(0, "id", Duration::from_secs(9));
+    aws.begin(&call().traced(Some("Root=1-2-3;Sampled=0".to_owned())));
+    let sockets = aws.sockets(&stub.url());
+    assert_eq!(sockets.post("c=", b"{}").await, Ok(Posted::Taken));
+    aws.begin(&call());
+    assert_eq!(sockets.post("c=", b"{}").await, Ok(Posted::Taken));
+    let seen = stub.seen();
+    assert_eq!(seen[0].header(TRACE), Some("Root=1-2-3;Sampled=0"));
+    assert_eq!(seen[1].header(TRACE), None);
 }
 
 #[tokio::test]
