@@ -180,7 +180,9 @@ impl Checks<'_> {
                     "index `{name}` does not repeat `ttl`: who has an expired token goes on hearing"
                 );
                 let place = at(["tables", "connections", "indexes", name, "projection"]);
-                self.push(Problem::warning(place, message).hint("write `projection: [ttl, connectedAt]`"));
+                self.push(
+                    Problem::warning(place, message).hint("write `projection: [ttl, connectedAt]`"),
+                );
             }
         }
     }
