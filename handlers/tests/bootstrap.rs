@@ -122,8 +122,17 @@ fn send_stores_delivers_prunes_and_reports() {
     assert_eq!(function.called("slow%3D").len(), 2, "throttled, then taken");
     let delete = &function.called("DeleteItem")[0].body;
     assert_eq!(delete["Key"], json!({"connectionId": {"S": "gone="}}));
-    // Gone is gone for ever: whose row it is does not matter.
-    assert_eq!(delete["ConditionExpression"], Value::Null);
+    // Gone is gone for ever, whose row it is does not matter; but for one that is only just opening.
+    assert_eq!(
+        delete["ConditionExpression"],
+        "attribute_not_exists(connectedAt) OR connectedAt < :young"
+    );
+    let young = &delete["ExpressionAttributeValues"][":young"]["N"];
+    let young: u64 = young.as_str().unwrap().parse().unwrap();
+    assert!(
+        young > 1_700_000_000_000,
+        "{young} is no time in milliseconds"
+    );
     let status = function.called("a1%3D");
     assert_eq!(status.len(), 1);
     assert_eq!(
