@@ -26,6 +26,14 @@ async fn nursify_talks_as_written() {
     talks_as_written("nursify", &Own::new()).await;
 }
 
+/// The repository's own stack, with what the other two leave out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reference_talks_as_written() {
+    let text = folder("reference.txt");
+    let stack = folder("../stack.yaml");
+    plays("reference", &stack, &text, &Own::new()).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn custom_route_talks_as_written() {
     let own = Own::from([("nudge".to_owned(), nudge())]);
@@ -62,14 +70,24 @@ fn no_example_is_forgotten() {
     // CI plays that of node-handlers, which needs the SDK for JavaScript, by tests/independent/own.py.
     assert_eq!(
         names,
-        ["custom-route", "messageai", "node-handlers", "nursify"]
+        [
+            "custom-route",
+            "messageai",
+            "node-handlers",
+            "nursify",
+            "reference.txt"
+        ]
     );
 }
 
 async fn talks_as_written(name: &str, own: &Own) {
     let folder = folder(name);
-    let stack = read(&folder.join("stack.yaml"));
-    let text = read(&folder.join("conversation.txt"));
+    let stack = folder.join("stack.yaml");
+    plays(name, &stack, &folder.join("conversation.txt"), own).await;
+}
+
+async fn plays(name: &str, stack: &Path, conversation: &Path, own: &Own) {
+    let (stack, text) = (read(stack), read(conversation));
     let script = Script::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
     // As it is, and as a developer tries it.
     for environment in [None, Some("dev")] {
