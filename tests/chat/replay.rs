@@ -1,7 +1,5 @@
 //! Who was away comes back: timelines, replay and read receipts, with a role for each function and nothing allowed beside.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::collections::BTreeMap;
 
 use msgai::talk::{PlayOptions, Script, play};

@@ -1,7 +1,5 @@
 //! A big group: more members than one call serves, so that workers do, each one shard of the index.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
