@@ -238,17 +238,7 @@ impl Describing<'_> {
 
 fn handler(def: &FunctionDef) -> String {
     match (def.handler, &def.entry) {
-        (Some(Shipped::Connect), _) => "connect".to_owned(),
-        (Some(Shipped::Disconnect), _) => "disconnect".to_owned(),
-        (Some(Shipped::Send), _) => "send".to_owned(),
-        (Some(Shipped::Typing), _) => "typing".to_owned(),
-        (Some(Shipped::Presence), _) => "presence".to_owned(),
-        (Some(Shipped::Default), _) => "default".to_owned(),
-        (Some(Shipped::Chat), _) => "chat".to_owned(),
-        (Some(Shipped::Authorize), _) => "authorize".to_owned(),
-        (Some(Shipped::CatchUp), _) => "catchUp".to_owned(),
-        (Some(Shipped::MarkRead), _) => "markRead".to_owned(),
-        (Some(Shipped::Deliver), _) => "deliver".to_owned(),
+        (Some(shipped), _) => shipped.word().to_owned(),
         (None, Some(entry)) => entry.clone(),
         // Rust runtimes do not read it, but Lambda demands one.
         (None, None) => "bootstrap".to_owned(),

@@ -305,6 +305,42 @@ pub enum Shipped {
     Deliver,
 }
 
+impl Shipped {
+    /// As the file and the function's setting spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Disconnect => "disconnect",
+            Self::Send => "send",
+            Self::CatchUp => "catchUp",
+            Self::MarkRead => "markRead",
+            Self::Typing => "typing",
+            Self::Presence => "presence",
+            Self::Default => "default",
+            Self::Chat => "chat",
+            Self::Authorize => "authorize",
+            Self::Deliver => "deliver",
+        }
+    }
+
+    /// The place that it is for; `None` is any route for messages, and what is no route's name is no place on one.
+    pub fn home(self) -> Option<&'static str> {
+        match self {
+            Self::Connect => Some("$connect"),
+            Self::Disconnect => Some("$disconnect"),
+            Self::Authorize => Some("auth.jwt"),
+            Self::Deliver => Some("shards"),
+            Self::Send
+            | Self::CatchUp
+            | Self::MarkRead
+            | Self::Typing
+            | Self::Presence
+            | Self::Default
+            | Self::Chat => None,
+        }
+    }
+}
+
 /// The processor that a function runs on; `arm64` costs a fifth less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Architecture {

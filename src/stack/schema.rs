@@ -140,6 +140,7 @@ fn or_null_beside(mut schema: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Shipped;
     use super::*;
 
     #[test]
@@ -204,6 +205,27 @@ mod tests {
             }
         }
         look(&schema());
+    }
+
+    #[test]
+    fn a_shipped_handler_has_one_spelling() {
+        let spelled = schema()["definitions"]["Shipped"].clone();
+        let words: Vec<String> = spelled["oneOf"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .chain([&spelled])
+            .flat_map(|one| {
+                let several = one["enum"].as_array().cloned().unwrap_or_default();
+                several.into_iter().chain(one.get("const").cloned())
+            })
+            .map(|word| word.as_str().unwrap_or_default().to_owned())
+            .collect();
+        assert!(words.len() > 5, "{spelled}");
+        for word in words {
+            let shipped: Shipped = serde_json::from_value(word.clone().into()).unwrap();
+            assert_eq!(shipped.word(), word);
+        }
     }
 
     #[test]

@@ -16,21 +16,6 @@ const TIMELINE: &str = "timeline";
 const TIMELINE_EXAMPLE: &str =
     "timeline: { key: { partition: owner, sort: \"position:N\" }, ttl: ttl }";
 
-/// Where each handler belongs; `None` is any route for messages, and what is no route's name is no place on one.
-const PLACES: &[(Shipped, &str, Option<&str>)] = &[
-    (Shipped::Connect, "connect", Some("$connect")),
-    (Shipped::Disconnect, "disconnect", Some("$disconnect")),
-    (Shipped::Send, "send", None),
-    (Shipped::Typing, "typing", None),
-    (Shipped::Presence, "presence", None),
-    (Shipped::Default, "default", None),
-    (Shipped::Chat, "chat", None),
-    (Shipped::Authorize, "authorize", Some("auth.jwt")),
-    (Shipped::CatchUp, "catchUp", None),
-    (Shipped::MarkRead, "markRead", None),
-    (Shipped::Deliver, "deliver", Some("shards")),
-];
-
 /// Those that answer without a table.
 const NO_TABLES: &[Shipped] = &[Shipped::Default, Shipped::Authorize];
 
@@ -146,7 +131,7 @@ impl<'a> Checks<'a> {
         if !by("userId") && !by("groupId") {
             let message = format!(
                 "handler `{}` finds recipients by an index on `userId` or `groupId`, and there is neither",
-                word(handler)
+                handler.word()
             );
             let problem = Problem::error(at(["tables", CONNECTIONS]).itself(), message);
             self.push(problem.hint("write `indexes: { userId-index: userId }`"));
@@ -172,7 +157,7 @@ impl<'a> Checks<'a> {
             if !is_enough {
                 let message = format!(
                     "handler `{}` reads `userId`, `connectedAt` and `seenAt` from the index, which does not repeat them",
-                    word(handler)
+                    handler.word()
                 );
                 let here = at(["tables", CONNECTIONS, "indexes", name, "projection"]);
                 let problem = Problem::warning(here, message);
@@ -271,17 +256,15 @@ impl<'a> Checks<'a> {
             else {
                 continue;
             };
-            let place = PLACES.iter().find(|(known, ..)| *known == handler);
-            let Some(&(_, word, home)) = place else {
-                continue;
-            };
+            let home = handler.home();
             let belongs = match home {
                 Some(home) => key == home,
                 None => key != "$connect" && key != "$disconnect",
             };
             if !belongs {
                 let message = format!(
-                    "route `{key}` calls handler `{word}`, which is for {}",
+                    "route `{key}` calls handler `{}`, which is for {}",
+                    handler.word(),
                     home.map_or("messages".to_owned(), |home| format!("`{home}`"))
                 );
                 let here = at(["api", "routes", key]);
@@ -289,10 +272,4 @@ impl<'a> Checks<'a> {
             }
         }
     }
-}
-
-/// As the file spells it.
-fn word(handler: Shipped) -> &'static str {
-    let place = PLACES.iter().find(|(known, ..)| *known == handler);
-    place.map_or("", |(_, word, _)| word)
 }
