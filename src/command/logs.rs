@@ -114,13 +114,12 @@ fn sources(stack: &Stack, function: Option<&str>) -> Result<BTreeMap<String, Str
         .map(|(group, name)| (group.clone(), name.clone()))
         .collect();
     if found.is_empty() {
-        let known: Vec<&str> = all.values().map(String::as_str).collect();
         if wanted == STAGE {
             return Err(Error::usage("the stack keeps no access log")
                 .hint("`logs: { retention: 14d }` under `api` turns it on"));
         }
-        let message = format!("the stack has no function `{wanted}`");
-        return Err(Error::usage(message).hint(format!("it has {}", known.join(", "))));
+        let unfit = stack.no_function(wanted);
+        return Err(Error::usage(unfit.message).hints(unfit.hint));
     }
     Ok(found)
 }

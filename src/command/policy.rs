@@ -1,6 +1,5 @@
 //! `policy`: the least that somebody has to be allowed, as a document for IAM.
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -11,9 +10,9 @@ use crate::cli::Policy;
 use crate::describe::Artifacts;
 use crate::error::Error;
 use crate::ledger;
-use crate::names::Facts;
+use crate::names::{Facts, Physical};
 use crate::plan::needs;
-use crate::resource::Resource;
+use crate::resource::{Resource, api};
 
 /// The longest policy that IAM takes for a managed policy, in characters without spaces.
 const MANAGED: usize = 6144;
@@ -21,7 +20,7 @@ const MANAGED: usize = 6144;
 pub(crate) async fn run(context: &Context, args: &Policy) -> Result<ExitCode, Error> {
     let session = Session::open(context).await?;
     let document = match &args.function {
-        Some(function) => of_function(&session, function).await?,
+        Some(function) => of_function(context, &session, function).await?,
         None => of_deployer(&session),
     };
     let length = document.to_string().len();
@@ -46,17 +45,20 @@ fn of_deployer(session: &Session) -> Value {
 }
 
 /// The policy of the function's role, with the ids that are known.
-async fn of_function(session: &Session, function: &str) -> Result<Value, Error> {
+async fn of_function(context: &Context, session: &Session, function: &str) -> Result<Value, Error> {
     let stack = &session.loaded.stack;
     if !stack.functions.contains_key(function) {
-        let known: BTreeSet<&str> = stack.functions.keys().map(String::as_str).collect();
-        let known: Vec<&str> = known.into_iter().collect();
-        return Err(
-            Error::usage(format!("the stack has no function `{function}`"))
-                .hint(format!("it has {}", known.join(", "))),
-        );
+        let unfit = stack.no_function(function);
+        return Err(Error::usage(unfit.message).hints(unfit.hint));
     }
-    let facts: Facts = session.observe().await?.facts();
+    let mut facts: Facts = session.observe().await?.facts();
+    let api = api::id(&stack.id());
+    if !facts.contains_key(&api) {
+        context.warn(
+            "note: nothing is deployed yet, so the API has no id: `*` stands for it here, and in no deploy",
+        );
+        facts.insert(api, Physical::new(needs::ANY));
+    }
     let desired = session.describe(&Artifacts::new());
     let name = stack.function_name(function);
     let role = desired

@@ -3,7 +3,7 @@
 //! In: a stack and a text of the file or of a flag. Out: which object is meant, or why it is none of this stack's.
 //! Never: a look whether it is there; that is `observe.rs`.
 
-use super::words::{did_you_mean, each, nearest};
+use super::words::{choice, did_you_mean, each, nearest};
 use super::{RoleDef, Stack};
 use crate::names::{Kind, ResourceId};
 
@@ -24,6 +24,15 @@ pub struct Unfit {
 }
 
 impl Stack {
+    /// Why nothing is known of this function, with the nearest name or all of them.
+    pub fn no_function(&self, function: &str) -> Unfit {
+        let known = self.functions.keys().map(String::as_str);
+        Unfit {
+            message: format!("the stack has no function `{function}`"),
+            hint: choice(function, known, "it has"),
+        }
+    }
+
     /// The object that `text` names: one that the stack wants, or an API by its id, because APIs' names are not unique.
     ///
     /// Without a Region nobody knows a role's default name, and any is taken.

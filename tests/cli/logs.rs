@@ -104,7 +104,7 @@ async fn lines_of_all_functions_are_told_filtered_and_followed() {
     let unknown = run(&["logs", "shout"]);
     assert_eq!(unknown.code, Some(64), "{unknown:?}");
     assert!(
-        unknown.err.contains("hint: it has connect, talk"),
+        unknown.err.contains("hint: it has: `connect`, `talk`"),
         "{unknown:?}"
     );
 

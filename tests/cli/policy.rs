@@ -115,6 +115,15 @@ async fn whoever_has_the_printed_policy_can_do_everything() {
         "{printed:?}"
     );
     let policy: Value = serde_json::from_str(&printed.out).unwrap();
+    let early = run(
+        &scratch,
+        &endpoint,
+        &owner,
+        &["policy", "--function", "connect"],
+    );
+    assert!(early.err.contains("the API has no id"), "{early:?}");
+    assert!(!early.out.contains('$'), "{early:?}");
+    serde_json::from_str::<Value>(&early.out).unwrap();
     let keys = session(&endpoint, &policy.to_string()).await;
     for (file, words) in LIFE {
         let words = [words, &["-f", file]].concat();
