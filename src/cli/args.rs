@@ -273,9 +273,9 @@ pub struct Token {
     /// A group to be in, where the stack has a `groups_claim`; again for another
     #[arg(long)]
     pub group: Vec<String>,
-    /// How long it is good for, such as `90s`; 8h unless said otherwise
-    #[arg(long, value_name = "TIME")]
-    pub lasts: Option<String>,
+    /// How long it is good for, such as `90s`; 30 days at most
+    #[arg(long, value_name = "TIME", default_value = "8h", value_parser = time)]
+    pub lasts: Duration,
 }
 
 #[derive(Debug, Args)]
