@@ -26,31 +26,35 @@ pub struct Statement {
     pub condition: Option<Value>,
 }
 
+/// The document of a policy that allows this and nothing else.
+pub(crate) fn allowing(statements: &[Statement], facts: &Facts) -> Value {
+    let statements: Vec<Value> = statements
+        .iter()
+        .map(|statement| {
+            let resources: Vec<Value> = statement
+                .resources
+                .iter()
+                .map(|text| text.value(facts))
+                .collect();
+            let mut value = json!({
+                "Sid": statement.sid,
+                "Effect": "Allow",
+                "Action": statement.actions,
+                "Resource": resources,
+            });
+            if let Some(condition) = &statement.condition {
+                value["Condition"] = condition.clone();
+            }
+            value
+        })
+        .collect();
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
 impl RolePolicy {
     /// As IAM takes it, with what is known of it.
     pub fn document(&self, facts: &Facts) -> Value {
-        let statements: Vec<Value> = self
-            .statements
-            .iter()
-            .map(|statement| {
-                let resources: Vec<Value> = statement
-                    .resources
-                    .iter()
-                    .map(|text| text.value(facts))
-                    .collect();
-                let mut value = json!({
-                    "Sid": statement.sid,
-                    "Effect": "Allow",
-                    "Action": statement.actions,
-                    "Resource": resources,
-                });
-                if let Some(condition) = &statement.condition {
-                    value["Condition"] = condition.clone();
-                }
-                value
-            })
-            .collect();
-        json!({ "Version": "2012-10-17", "Statement": statements })
+        allowing(&self.statements, facts)
     }
 
     async fn put(&self, work: &Work<'_>) -> Result<Physical, CloudError> {

@@ -5,31 +5,55 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::Need;
+use crate::names::Facts;
+use crate::resource::role_policy::{Statement, allowing};
+use crate::resource::text::Text;
+
+/// Actions, and the objects of which they are wanted.
+type Group<'a> = (BTreeSet<&'a str>, BTreeSet<&'a str>);
 
 const PASS_ROLE: &str = "iam:PassRole";
 
 /// The policy that allows these and nothing else.
 pub fn document(needs: &BTreeSet<Need>) -> Value {
-    let mut statements = Vec::new();
-    for (service, needs) in by_service(&broadest(needs)) {
+    let of_service = |(service, needs): (&str, Vec<&Need>)| {
         // Roles go to functions alone.
         let (passed, rest): (Vec<&Need>, _) =
             needs.into_iter().partition(|need| need.action == PASS_ROLE);
-        let allow = |(actions, resources): (BTreeSet<&str>, BTreeSet<&str>)| json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
-        statements.extend(grouped(&rest).into_iter().map(allow));
-        statements.extend(
-            grouped(&passed)
-                .into_iter()
-                .map(allow)
-                .map(|mut statement| {
-                    let to = json!({ "iam:PassedToService": "lambda.amazonaws.com" });
-                    statement["Condition"] = json!({ "StringEquals": to });
-                    statement
-                }),
-        );
-        name(&mut statements, service);
+        let to = json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } });
+        let passed = grouped(&passed)
+            .into_iter()
+            .map(|group| (group, Some(to.clone())));
+        let rest = grouped(&rest).into_iter().map(|group| (group, None));
+        let all = rest.chain(passed).enumerate();
+        all.map(|(n, group)| statement(service, n, group))
+            .collect::<Vec<_>>()
+    };
+    let broadest = broadest(needs);
+    let statements: Vec<Statement> = by_service(&broadest)
+        .into_iter()
+        .flat_map(of_service)
+        .collect();
+    allowing(&statements, &Facts::new())
+}
+
+/// The first statement of a service is called by its name, the others have a number.
+fn statement(
+    service: &str,
+    n: usize,
+    ((actions, resources), condition): (Group<'_>, Option<Value>),
+) -> Statement {
+    let number = if n == 0 {
+        String::new()
+    } else {
+        (n + 1).to_string()
+    };
+    Statement {
+        sid: format!("{service}{number}"),
+        actions: actions.into_iter().map(str::to_owned).collect(),
+        resources: resources.into_iter().map(Text::known).collect(),
+        condition,
     }
-    json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
 /// Without those that another one implies.
@@ -52,7 +76,7 @@ fn by_service<'a>(needs: &[&'a Need]) -> BTreeMap<&'a str, Vec<&'a Need>> {
 }
 
 /// Objects of which the same is wanted share a statement.
-fn grouped<'a>(needs: &[&'a Need]) -> Vec<(BTreeSet<&'a str>, BTreeSet<&'a str>)> {
+fn grouped<'a>(needs: &[&'a Need]) -> Vec<Group<'a>> {
     let mut actions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for need in needs {
         let of = actions.entry(&need.resource).or_default();
@@ -63,20 +87,6 @@ fn grouped<'a>(needs: &[&'a Need]) -> Vec<(BTreeSet<&'a str>, BTreeSet<&'a str>)
         groups.entry(actions).or_default().insert(resource);
     }
     groups.into_iter().collect()
-}
-
-/// A statement id takes letters and digits only: the service, and a number where there are several.
-fn name(statements: &mut [Value], service: &str) {
-    let unnamed = statements.iter_mut().filter(|s| s.get("Sid").is_none());
-    for (n, statement) in unnamed.enumerate() {
-        let number = if n == 0 {
-            String::new()
-        } else {
-            (n + 1).to_string()
-        };
-        let service: String = service.split('-').collect();
-        statement["Sid"] = json!(format!("{service}{number}"));
-    }
 }
 
 #[cfg(test)]
