@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use url::{Host, Url};
 
 use super::{Shipped, Span, Stack};
 
@@ -76,15 +77,13 @@ impl JwtDef {
 
 /// Whether a URL's host is this machine, by its name or number.
 pub(super) fn is_loopback(url: &str) -> bool {
-    let Some((_, rest)) = url.split_once("://") else {
-        return false;
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    matches!(host, "localhost" | "127.0.0.1" | "::1")
+    let url = Url::parse(url).ok();
+    match url.as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 impl Stack {
@@ -129,6 +128,8 @@ mod tests {
             "http://127.0.0.1:4566/x",
             "http://localhost",
             "http://[::1]:9/x",
+            "http://127.1/",
+            "http://LOCALHOST:4566",
         ] {
             assert!(is_loopback(url), "{url}");
         }
