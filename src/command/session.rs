@@ -153,13 +153,16 @@ impl Session {
                 None
             }
         };
-        let (caller, seen) = futures_util::join!(cloud.caller(), look);
-        let caller = caller.map_err(|error| of_first_call(error, &target))?;
-        let address = match (&local, &target.endpoint) {
-            (Some(local), _) => address_at(&cloud, local, &loaded).await?,
-            (None, Some(endpoint)) => Address::Path(websocket(endpoint)),
-            (None, None) => Address::Aws,
+        let address = async {
+            match (&local, &target.endpoint) {
+                (Some(local), _) => address_at(&cloud, local, &loaded).await,
+                (None, Some(endpoint)) => Ok(Address::Path(websocket(endpoint))),
+                (None, None) => Ok(Address::Aws),
+            }
         };
+        let (caller, seen, address) = futures_util::join!(cloud.caller(), look, address);
+        let caller = caller.map_err(|error| of_first_call(error, &target))?;
+        let address = address?;
         let host = match Arch::host() {
             Some(Arch::Arm64) => Architecture::Arm64,
             Some(Arch::X86_64) | None => Architecture::X86_64,

@@ -128,24 +128,40 @@ pub fn estimate(traffic: &Traffic, figures: &Figures) -> Estimate {
     }
 }
 
+fn line(
+    service: &'static str,
+    what: &'static str,
+    amount: f64,
+    unit: &'static str,
+    dollars: f64,
+) -> Line {
+    Line {
+        service,
+        what,
+        amount,
+        unit,
+        dollars,
+    }
+}
+
 fn gateway(traffic: &Traffic, month: &Month, prices: &Prices, quotas: &Quotas) -> Vec<Line> {
     let messages = (month.messages + month.frames) * traffic.meters(quotas) / MILLION;
     let minutes = month.connection_minutes / MILLION;
     vec![
-        Line {
-            service: "API Gateway",
-            what: "messages in and out",
-            amount: messages,
-            unit: "million",
-            dollars: prices.messages(messages),
-        },
-        Line {
-            service: "API Gateway",
-            what: "connection minutes",
-            amount: minutes,
-            unit: "million",
-            dollars: minutes * prices.connection_minute_million,
-        },
+        line(
+            "API Gateway",
+            "messages in and out",
+            messages,
+            "million",
+            prices.messages(messages),
+        ),
+        line(
+            "API Gateway",
+            "connection minutes",
+            minutes,
+            "million",
+            minutes * prices.connection_minute_million,
+        ),
     ]
 }
 
@@ -156,20 +172,20 @@ fn lambda(traffic: &Traffic, month: &Month, prices: &Prices) -> Vec<Line> {
     let connecting = month.connects * 2.0 * 0.010 * 0.125;
     let seconds = sending + connecting;
     vec![
-        Line {
-            service: "Lambda",
-            what: "calls",
-            amount: calls,
-            unit: "million",
-            dollars: calls * prices.lambda_request_million,
-        },
-        Line {
-            service: "Lambda",
-            what: "time",
-            amount: seconds,
-            unit: "GB-s",
-            dollars: seconds * prices.lambda_gb_second,
-        },
+        line(
+            "Lambda",
+            "calls",
+            calls,
+            "million",
+            calls * prices.lambda_request_million,
+        ),
+        line(
+            "Lambda",
+            "time",
+            seconds,
+            "GB-s",
+            seconds * prices.lambda_gb_second,
+        ),
     ]
 }
 
@@ -180,20 +196,20 @@ fn tables(traffic: &Traffic, month: &Month, prices: &Prices) -> Vec<Line> {
     let found = (traffic.recipients * ROW_BYTES / 4096.0).ceil().max(1.0) * 0.5;
     let reads = month.messages * (1.0 + 0.5 + found) / MILLION;
     vec![
-        Line {
-            service: "DynamoDB",
-            what: "writes",
-            amount: writes,
-            unit: "million",
-            dollars: writes * prices.write_million,
-        },
-        Line {
-            service: "DynamoDB",
-            what: "reads",
-            amount: reads,
-            unit: "million",
-            dollars: reads * prices.read_million,
-        },
+        line(
+            "DynamoDB",
+            "writes",
+            writes,
+            "million",
+            writes * prices.write_million,
+        ),
+        line(
+            "DynamoDB",
+            "reads",
+            reads,
+            "million",
+            reads * prices.read_million,
+        ),
     ]
 }
 
@@ -201,20 +217,20 @@ fn rest(traffic: &Traffic, month: &Month, prices: &Prices) -> Vec<Line> {
     let logs = (month.messages + 2.0 * month.connects) * LOG_BYTES / GB;
     let transfer = month.frames * traffic.message_bytes / GB;
     vec![
-        Line {
-            service: "CloudWatch",
-            what: "logs taken in",
-            amount: logs,
-            unit: "GB",
-            dollars: logs * prices.log_gb,
-        },
-        Line {
-            service: "Transfer",
-            what: "to the internet",
-            amount: transfer,
-            unit: "GB",
-            dollars: (transfer - prices.transfer_free_gb).max(0.0) * prices.transfer_gb,
-        },
+        line(
+            "CloudWatch",
+            "logs taken in",
+            logs,
+            "GB",
+            logs * prices.log_gb,
+        ),
+        line(
+            "Transfer",
+            "to the internet",
+            transfer,
+            "GB",
+            (transfer - prices.transfer_free_gb).max(0.0) * prices.transfer_gb,
+        ),
     ]
 }
 
