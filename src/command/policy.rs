@@ -1,5 +1,6 @@
 //! `policy`: the least that somebody has to be allowed, as a document for IAM.
 
+use std::collections::btree_map::Entry;
 use std::process::ExitCode;
 
 use serde_json::Value;
@@ -53,11 +54,11 @@ async fn of_function(context: &Context, session: &Session, function: &str) -> Re
     }
     let mut facts: Facts = session.observe().await?.facts();
     let api = api::id(&stack.id());
-    if !facts.contains_key(&api) {
+    if let Entry::Vacant(unknown) = facts.entry(api) {
         context.warn(
             "note: nothing is deployed yet, so the API has no id: `*` stands for it here, and in no deploy",
         );
-        facts.insert(api, Physical::new(needs::ANY));
+        unknown.insert(Physical::new(needs::ANY));
     }
     let desired = session.describe(&Artifacts::new());
     let name = stack.function_name(function);
