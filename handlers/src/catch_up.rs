@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use futures_util::future;
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Map, Value};
 use tokio::time::timeout_at;
@@ -16,10 +17,10 @@ use crate::connections::{Audience, Connection, Connections, Cursor, PARTITION_KE
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::log::{Handled, Record};
-use crate::messages::{Change, FRAME_BYTES, Found, Message, Messages};
-use crate::reply::{Code, Refusal, Response, replay_frame, status_frame};
-use crate::room::{self, REPORT_BY, storage};
-use crate::send::{Chat, in_time};
+use crate::messages::{Change, FRAME_BYTES, Found, Message, Messages, To};
+use crate::reply::{Code, Refusal, replay_frame, status_frame};
+use crate::room::{self, REPORT_BY, in_time, storage};
+use crate::send::Chat;
 use crate::shard;
 use crate::tell::News;
 use crate::timeline::{self, Timeline};
@@ -59,15 +60,11 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
     /// Handles one MESSAGE event that asks for what was missed.
     pub async fn catch_up(&self, event: &Event, call: &Call) -> Handled {
         let mut record = Record::of(event);
-        match in_time(call, self.missed(event, call, &mut record)).await {
+        match in_time(call, self.missed(event, call, &mut record), storage).await {
             Ok((audience, page)) => self.replay(&audience, page, call, &mut record).await,
             Err(refusal) => room::refuse(self.sockets, &refusal, call, &mut record).await,
         }
-        record.duration_ms = call.millis();
-        Handled {
-            response: Response::ok(),
-            record,
-        }
+        record.handled(call)
     }
 
     /// Whose timeline it is, and the page of it that comes next.
@@ -99,14 +96,11 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
         reader: &Connection,
         audience: &Audience,
     ) -> Result<Page, Fault> {
-        // First this: whatever is stored after the timeline was read is then pushed to this connection.
-        let is_found = self.is_found(&reader.connection_id, audience).await?;
         let owner = timeline::owner(audience);
         let mark = timeline::mark(&reader.user_id, audience);
-        let after = match wish.since {
-            Some(since) => since,
-            None => self.messages.marked(&mark).await?,
-        };
+        // Before the timeline is read: whatever is stored from then on is pushed to this connection.
+        let is_found = self.is_found(&reader.connection_id, audience);
+        let (is_found, after) = future::try_join(is_found, self.begin(wish, &mark)).await?;
         let mut page = self.read(&owner, after, wish.limit).await?;
         if page.entries.is_empty() && after > 0 && self.messages.last(&owner).await? < after {
             // The client knows of a timeline that is no more: this one is new to it.
@@ -116,6 +110,14 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
         }
         page.has_more |= !is_found;
         Ok(page)
+    }
+
+    /// Where the client has come to, as it says itself or as was noted.
+    async fn begin(&self, wish: &Wish, mark: &str) -> Result<u64, Fault> {
+        match wish.since {
+            Some(since) => Ok(since),
+            None => self.messages.marked(mark).await,
+        }
     }
 
     /// Whether the index shows the connection, or will in a moment.
@@ -279,10 +281,9 @@ fn with_position(mut message: Map<String, Value>, position: u64) -> Map<String, 
 fn audience(wish: &Wish, reader: &Connection) -> Result<Audience, Refusal> {
     match &wish.group_id {
         None => Ok(Audience::User(reader.user_id.clone())),
-        Some(id) if reader.group_id.as_ref() == Some(id) => Ok(Audience::Group(id.clone())),
-        Some(_) => {
-            let message = "this connection is not in the group `groupId`; connect with it first";
-            Err(Refusal::new(Code::Forbidden, message))
+        Some(id) => {
+            To::Group(id.clone()).permit(reader)?;
+            Ok(Audience::Group(id.clone()))
         }
     }
 }

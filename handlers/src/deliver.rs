@@ -82,7 +82,7 @@ impl<C: Connections, M: Messages, S: Sockets, R: Receipts> Worker<'_, C, M, S, R
                 return self.hand_over(job, record).await;
             }
             let (tally, next) = self.page(job, &progress, call).await?;
-            note(record, &tally);
+            record.delivered(&tally);
             let Some(next) = next else {
                 return self.hand_over(job, record).await;
             };
@@ -208,7 +208,7 @@ impl<C: Connections, M: Messages, S: Sockets, R: Receipts> Worker<'_, C, M, S, R
     async fn settle(&self, job: &Job, closed: Total) -> Result<(), Fault> {
         let about = &job.about;
         let change = if closed.delivered == 0 {
-            Change::Release { claim: about.claim }
+            about.release()
         } else {
             let recipients = u64::try_from(closed.delivered).unwrap_or(u64::MAX);
             Change::Delivered { recipients }
@@ -222,12 +222,4 @@ fn page_size(pace: &Pace, time: Duration) -> usize {
     let millis = usize::try_from(time.as_millis()).unwrap_or(usize::MAX);
     let rows = pace.rate().saturating_mul(millis) / 8000;
     rows.clamp(*PAGE.start(), *PAGE.end())
-}
-
-fn note(record: &mut Record, tally: &Tally) {
-    record.recipients = record.recipients.map(|n| n + tally.delivered);
-    record.failed += tally.failed;
-    record.pruned += tally.gone.len();
-    record.retried += tally.retried;
-    record.blame(tally.fault.clone());
 }

@@ -11,6 +11,8 @@ use std::io::{self, Write as _};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::broadcast::Tally;
+use crate::call::Call;
 use crate::event::Event;
 use crate::reply::Response;
 
@@ -89,6 +91,30 @@ impl Record {
     pub fn blame(&mut self, error: Option<String>) {
         if self.error.is_none() {
             self.error = error;
+        }
+    }
+
+    /// What a broadcast came to, apart from whom it reached.
+    pub fn posted(&mut self, tally: &Tally) {
+        self.pruned += tally.gone.len();
+        self.retried += tally.retried;
+        self.blame(tally.fault.clone());
+    }
+
+    /// What a broadcast came to that the event is about.
+    pub fn delivered(&mut self, tally: &Tally) {
+        let before = self.recipients.unwrap_or_default();
+        self.recipients = Some(before + tally.delivered);
+        self.failed += tally.failed;
+        self.posted(tally);
+    }
+
+    /// The end of an event on a message route: all that a client should hear was a frame.
+    pub fn handled(mut self, call: &Call) -> Handled {
+        self.duration_ms = call.millis();
+        Handled {
+            response: Response::ok(),
+            record: self,
         }
     }
 

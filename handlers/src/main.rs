@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use handlers::authorize::{Gate, Trust};
-use handlers::aws::{Aws, AwsSockets};
+use handlers::aws::AwsSockets;
 use handlers::call::Call;
 use handlers::deliver::{Errand, Worker};
-use handlers::env::{Account, Handler, Settings, SettingsError, roots};
+use handlers::env::{Handler, SettingsError, roots};
 use handlers::event::Event;
 use handlers::fault::Fault;
 use handlers::http::Http;
@@ -15,15 +15,14 @@ use handlers::log::Handled;
 use handlers::pace::Pace;
 use handlers::reply::Response;
 use handlers::room::Room;
-use handlers::runtime::{self, now, variable};
+use handlers::runtime::{self, Environment, variable};
 use handlers::send::Chat;
 use handlers::{connect, disconnect, presence, typing, unknown};
 
-/// Clients and settings of one execution environment.
+/// A handler, and what it stands on.
 struct Function {
     handler: Handler,
-    aws: Aws,
-    settings: Settings,
+    environment: Environment,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -40,9 +39,13 @@ async fn start() -> Result<ExitCode, SettingsError> {
     if handler == Handler::Authorize {
         return authorize().await;
     }
-    let function = &Function::load(handler).await?;
+    let environment = Environment::load(handler).await?;
+    let function = &Function {
+        handler,
+        environment,
+    };
     if handler == Handler::Deliver {
-        let pace = &Pace::new(function.settings.workers.rate);
+        let pace = &Pace::new(function.environment.settings.workers.rate);
         let work = async |errand: Errand, call: Call| function.deliver(&errand, pace, &call).await;
         return Ok(runtime::serve(work).await);
     }
@@ -66,43 +69,26 @@ async fn authorize() -> Result<ExitCode, SettingsError> {
 }
 
 impl Function {
-    async fn load(handler: Handler) -> Result<Self, SettingsError> {
-        let settings = Settings::read(variable)?;
-        settings.suffice(handler)?;
-        let aws = Aws::new(Account::read(variable)?, now);
-        aws.warm().await;
-        Ok(Self {
-            handler,
-            aws,
-            settings,
-        })
-    }
-
     async fn handle(&self, event: &Event, call: &Call) -> Result<Response, SettingsError> {
-        let Handled {
-            response,
-            mut record,
-        } = self.dispatch(event, call).await?;
-        record.retried += self.aws.take_retried();
-        record.write(&self.settings.function, call.now);
+        let Handled { response, record } = self.dispatch(event, call).await?;
+        self.environment.write(record, call);
         Ok(response)
     }
 
     /// Faults of AWS are answers too; an error is a setting that `load` would have missed.
     async fn dispatch(&self, event: &Event, call: &Call) -> Result<Handled, SettingsError> {
-        self.aws.begin(call);
-        let table = self.settings.connections();
-        let connections = table.map(|table| self.aws.connections(table));
+        let Environment { settings, aws } = &self.environment;
+        aws.begin(call);
+        let table = settings.connections();
+        let connections = table.map(|table| aws.connections(table));
         let sockets = &self.sockets(event);
         let handled = match self.handler.on(&event.request_context.route_key) {
-            Handler::Connect => {
-                connect::handle(&connections?, &self.settings.door, event, call).await
-            }
+            Handler::Connect => connect::handle(&connections?, &settings.door, event, call).await,
             Handler::Disconnect => disconnect::handle(&connections?, event, call).await,
             handler @ (Handler::Send | Handler::CatchUp | Handler::MarkRead) => {
                 let chat = Chat {
                     connections: &connections?,
-                    messages: &self.aws.messages(self.settings.messages()?),
+                    messages: &aws.messages(settings.messages()?),
                     sockets,
                 };
                 match handler {
@@ -120,43 +106,51 @@ impl Function {
             Handler::Presence => {
                 let connections = connections?;
                 let mut room = Room::new(&connections, sockets, event, call);
-                let result = presence::handle(&mut room, self.settings.presence_seconds).await;
+                let result = presence::handle(&mut room, settings.presence_seconds).await;
                 room.close(result).await
             }
-            // `Authorize` has been led to its own `serve`.
-            Handler::Default | Handler::Chat | Handler::Authorize => {
-                unknown::handle(sockets, &self.settings.routes, event, call).await
+            Handler::Default | Handler::Chat => {
+                unknown::handle(sockets, &settings.routes, event, call).await
             }
-            Handler::Deliver => return Err(SettingsError::UnknownHandler("deliver".to_owned())),
+            // These have been led to a `serve` of their own.
+            handler @ (Handler::Authorize | Handler::Deliver) => {
+                return Err(SettingsError::UnknownHandler(format!("{handler:?}")));
+            }
         };
         Ok(handled)
     }
 
     /// An error makes Lambda send the event again.
     async fn deliver(&self, errand: &Errand, pace: &Pace, call: &Call) -> Result<(), Fault> {
-        self.aws.begin(call);
+        let Environment { settings, aws } = &self.environment;
+        aws.begin(call);
         let missing = |error: SettingsError| Fault::Invalid(error.to_string());
-        let connections = self.settings.connections().map_err(missing)?;
-        let messages = self.settings.messages().map_err(missing)?;
+        let connections = settings.connections().map_err(missing)?;
+        let messages = settings.messages().map_err(missing)?;
         let worker = Worker {
-            connections: &self.aws.connections(connections).in_batches(),
-            messages: &self.aws.messages(messages),
+            connections: &aws.connections(connections).in_batches(),
+            messages: &aws.messages(messages),
             sockets: &self.sockets_at(&errand.endpoint),
-            receipts: &self.aws.receipts(connections),
+            receipts: &aws.receipts(connections),
             pace,
         };
-        let (mut record, done) = worker.handle(&errand.job, call).await;
-        record.retried += self.aws.take_retried();
-        record.write(&self.settings.function, call.now);
+        let (record, done) = worker.handle(&errand.job, call).await;
+        self.environment.write(record, call);
         done
     }
 
     fn sockets(&self, event: &Event) -> AwsSockets {
-        self.sockets_at(&self.settings.endpoint.url(&event.request_context))
+        self.sockets_at(
+            &self
+                .environment
+                .settings
+                .endpoint
+                .url(&event.request_context),
+        )
     }
 
     fn sockets_at(&self, endpoint: &str) -> AwsSockets {
-        let workers = self.settings.workers.function.as_deref();
-        self.aws.sockets(endpoint).with_workers(workers)
+        let workers = self.environment.settings.workers.function.as_deref();
+        self.environment.aws.sockets(endpoint).with_workers(workers)
     }
 }

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Map, Value};
-use tokio::time::timeout_at;
 
 use crate::broadcast::Sockets;
 use crate::call::Call;
@@ -16,9 +15,9 @@ use crate::event::Event;
 use crate::fault::Fault;
 use crate::log::{Handled, Record};
 use crate::messages::{Change, Message, Messages, To};
-use crate::reply::{Code, Refusal, Response, read_frame};
-use crate::room::{self, REPORT_BY, storage};
-use crate::send::{Chat, in_time};
+use crate::reply::{Code, Refusal, read_frame};
+use crate::room::{self, in_time, storage};
+use crate::send::Chat;
 use crate::tell::News;
 use crate::timeline::Timeline;
 
@@ -47,15 +46,11 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
     /// Handles one MESSAGE event that says what was read.
     pub async fn mark_read(&self, event: &Event, call: &Call) -> Handled {
         let mut record = Record::of(event);
-        match in_time(call, self.mark(event, call, &mut record)).await {
+        match in_time(call, self.mark(event, call, &mut record), storage).await {
             Ok(marked) => self.tell_read(marked, call, &mut record).await,
             Err(refusal) => room::refuse(self.sockets, &refusal, call, &mut record).await,
         }
-        record.duration_ms = call.millis();
-        Handled {
-            response: Response::ok(),
-            record,
-        }
+        record.handled(call)
     }
 
     async fn mark(
@@ -125,11 +120,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
         let refusal = Refusal::new(Code::NotFound, message);
         record.outcome = refusal.code.as_str();
         let frame = refusal.frame_of_several(&unknown);
-        let post = self.sockets.post(&record.connection_id, &frame);
-        match timeout_at(call.by(REPORT_BY), post).await {
-            Ok(told) => record.blame(told.err().map(|fault| fault.to_string())),
-            Err(_) => record.blame(Some("the error frame was not taken in time".to_owned())),
-        }
+        room::reply(self.sockets, &frame, call, record).await;
     }
 }
 

@@ -8,14 +8,14 @@ use std::future::Future;
 use serde_json::{Map, Value};
 use tokio::time::timeout_at;
 
-use crate::broadcast::{self, Posted, Sockets, Tally};
+use crate::broadcast::{self, Posted, Sockets};
 use crate::call::Call;
 use crate::connections::{Audience, Connection, Connections};
 use crate::event::Event;
 use crate::fault::Fault;
 use crate::log::{Handled, Record};
 use crate::messages;
-use crate::reply::{Code, Refusal, Response};
+use crate::reply::{Code, Refusal};
 
 /// Percent of the call's time after which the tables have answered too late to do anything.
 pub const STORE_BY: u32 = 50;
@@ -57,11 +57,7 @@ impl<'a, C: Connections, S: Sockets> Room<'a, C, S> {
                 refuse(self.sockets, &refusal, self.call, &mut self.record).await;
             }
         }
-        self.record.duration_ms = self.call.millis();
-        Handled {
-            response: Response::ok(),
-            record: self.record,
-        }
+        self.record.handled(self.call)
     }
 
     /// The fields of what the client sent.
@@ -80,7 +76,7 @@ impl<'a, C: Connections, S: Sockets> Room<'a, C, S> {
         let found = self
             .connections
             .touch(&self.record.connection_id, self.call.now);
-        let found = in_time(self.call, found).await;
+        let found = in_time(self.call, found, no_row).await;
         known(found, self.call, &mut self.record)
     }
 
@@ -101,7 +97,8 @@ impl<'a, C: Connections, S: Sockets> Room<'a, C, S> {
             self.call,
         )
         .await;
-        Ok(self.note(tally))
+        self.record.delivered(&tally);
+        Ok(tally.delivered)
     }
 
     /// Posts a frame to every connection of the audiences; gives how many took it.
@@ -109,16 +106,8 @@ impl<'a, C: Connections, S: Sockets> Room<'a, C, S> {
         findable(self.connections, audiences)?;
         let tally =
             broadcast::broadcast(self.connections, self.sockets, audiences, frame, self.call).await;
-        Ok(self.note(tally))
-    }
-
-    fn note(&mut self, tally: Tally) -> usize {
-        self.record.recipients = Some(tally.delivered);
-        self.record.failed = tally.failed;
-        self.record.pruned = tally.gone.len();
-        self.record.retried += tally.retried;
-        self.record.blame(tally.fault);
-        tally.delivered
+        self.record.delivered(&tally);
+        Ok(tally.delivered)
     }
 
     /// Posts a frame to the connection that the event came over.
@@ -144,7 +133,7 @@ pub async fn sender<C: Connections>(
     record: &mut Record,
 ) -> Result<Connection, Refusal> {
     unexpired(call, record)?;
-    let found = in_time(call, connections.get(&record.connection_id)).await;
+    let found = in_time(call, connections.get(&record.connection_id), no_row).await;
     known(found, call, record)
 }
 
@@ -203,7 +192,8 @@ pub async fn refuse<S: Sockets>(sockets: &S, refusal: &Refusal, call: &Call, rec
     reply(sockets, &frame, call, record).await;
 }
 
-async fn reply<S: Sockets>(sockets: &S, frame: &[u8], call: &Call, record: &mut Record) {
+/// Posts a frame to the connection that an event came over.
+pub(crate) async fn reply<S: Sockets>(sockets: &S, frame: &[u8], call: &Call, record: &mut Record) {
     let post = sockets.post(&record.connection_id, frame);
     match timeout_at(call.by(REPORT_BY), post).await {
         // A sender that left does not wait for an answer.
@@ -220,14 +210,16 @@ pub fn storage() -> Refusal {
     Refusal::new(Code::Storage, message)
 }
 
-async fn in_time<T>(
+/// What the tables answer, if they do in time.
+pub(crate) async fn in_time<T, E>(
     call: &Call,
-    lookup: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, Fault> {
-    match timeout_at(call.by(STORE_BY), lookup).await {
-        Ok(found) => found,
-        Err(_) => Err(Fault::Unavailable(
-            "the Connections table did not answer in time".to_owned(),
-        )),
-    }
+    answer: impl Future<Output = Result<T, E>>,
+    late: impl FnOnce() -> E,
+) -> Result<T, E> {
+    let answer = timeout_at(call.by(STORE_BY), answer).await;
+    answer.unwrap_or_else(|_| Err(late()))
+}
+
+fn no_row() -> Fault {
+    Fault::Unavailable("the Connections table did not answer in time".to_owned())
 }

@@ -16,9 +16,9 @@ use tokio::net::TcpStream;
 
 use crate::aws::{Aws, Room};
 use crate::call::Call;
-use crate::env::{Account, Settings, SettingsError};
+use crate::env::{Account, Handler, Settings, SettingsError};
 use crate::event::Event;
-use crate::log::Handled;
+use crate::log::{Handled, Record};
 use crate::reply::Refusal;
 
 /// A variable of the process environment.
@@ -57,34 +57,48 @@ pub fn run(handle: impl AsyncFn(&mut Room<'_>) -> Result<&'static str, Refusal>)
     }
 }
 
+/// Clients and settings of one execution environment.
+#[derive(Debug)]
+pub struct Environment {
+    pub settings: Settings,
+    pub aws: Aws,
+}
+
+impl Environment {
+    /// Reads and opens what the handler needs, so that an invocation finds it there.
+    pub async fn load(handler: Handler) -> Result<Self, SettingsError> {
+        let settings = Settings::read(variable)?;
+        settings.suffice(handler)?;
+        let aws = Aws::new(Account::read(variable)?, now);
+        aws.warm().await;
+        Ok(Self { settings, aws })
+    }
+
+    /// Writes down what became of an event, with what the clients did for it.
+    pub fn write(&self, mut record: Record, call: &Call) {
+        record.retried += self.aws.take_retried();
+        record.write(&self.settings.function, call.now);
+    }
+}
+
 async fn route(handle: &impl AsyncFn(&mut Room<'_>) -> Result<&'static str, Refusal>) -> ExitCode {
-    let (settings, aws) = match load().await {
+    // A route of one's own needs what the smallest shipped one does: the connections.
+    let environment = match Environment::load(Handler::Typing).await {
         Ok(loaded) => loaded,
         Err(error) => return refuse(&error).await,
     };
+    let Environment { settings, aws } = &environment;
     serve(async |event: Event, call: Call| {
         aws.begin(&call);
         let connections = aws.connections(settings.connections()?);
         let sockets = aws.sockets(&settings.endpoint.url(&event.request_context));
         let mut room = Room::new(&connections, &sockets, &event, &call);
         let result = handle(&mut room).await;
-        let Handled {
-            response,
-            mut record,
-        } = room.close(result).await;
-        record.retried += aws.take_retried();
-        record.write(&settings.function, call.now);
+        let Handled { response, record } = room.close(result).await;
+        environment.write(record, &call);
         Ok::<_, SettingsError>(response)
     })
     .await
-}
-
-async fn load() -> Result<(Settings, Aws), SettingsError> {
-    let settings = Settings::read(variable)?;
-    settings.connections()?;
-    let aws = Aws::new(Account::read(variable)?, now);
-    aws.warm().await;
-    Ok((settings, aws))
 }
 
 /// Asks for events and answers them until Lambda ends the process.

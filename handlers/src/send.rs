@@ -6,7 +6,6 @@
 mod store;
 
 use std::collections::BTreeSet;
-use std::future::Future;
 
 use futures_util::future;
 use futures_util::stream::{self, StreamExt};
@@ -19,8 +18,8 @@ use crate::deliver::About;
 use crate::event::Event;
 use crate::log::{Handled, Record};
 use crate::messages::{Change, Incoming, Message, Messages};
-use crate::reply::{Code, Refusal, Response, pending_frame, status, status_frame};
-use crate::room::{self, REPORT_BY, STORE_BY, storage};
+use crate::reply::{Code, Refusal, pending_frame, status, status_frame};
+use crate::room::{self, REPORT_BY, in_time, storage};
 use crate::spread::{Letter, spread};
 use crate::timeline::Timeline;
 
@@ -44,7 +43,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
     /// Handles one MESSAGE event.
     pub async fn handle(&self, event: &Event, call: &Call) -> Handled {
         let mut record = Record::of(event);
-        match in_time(call, self.accept(event, call, &mut record)).await {
+        match in_time(call, self.accept(event, call, &mut record), storage).await {
             Ok(accepted) => {
                 let stored = call.millis();
                 self.answer(&accepted, call, &mut record).await;
@@ -53,11 +52,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
             }
             Err(refusal) => room::refuse(self.sockets, &refusal, call, &mut record).await,
         }
-        record.duration_ms = call.millis();
-        Handled {
-            response: Response::ok(),
-            record,
-        }
+        record.handled(call)
     }
 
     /// Delivers what is this call's to deliver; of anything else, only what became of it is told.
@@ -103,7 +98,6 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
     /// Delivers and reports. Who else listens as the sender is looked up meanwhile.
     async fn finish(&self, message: &Message, call: &Call, record: &mut Record) {
         let about = self.about(message, call, record);
-        let claim_until = about.claim;
         let job = record.request_id.clone();
         let sender = Audience::User(record.user_id.clone().unwrap_or_default());
         let (tally, own) = future::join(
@@ -111,25 +105,19 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
             self.own_connections(&sender, call),
         )
         .await;
-        record.recipients = Some(tally.delivered);
-        record.failed = tally.failed;
-        record.pruned = tally.gone.len();
-        record.retried += tally.retried;
-        record.blame(tally.fault.clone());
+        record.delivered(&tally);
         let is_undelivered = tally.is_partial || (tally.delivered == 0 && tally.failed > 0);
         let key = message.key(self.messages.key());
         let recipients = u64::try_from(tally.delivered).unwrap_or(u64::MAX);
-        let change = if is_undelivered || recipients == 0 {
-            let claim = call.ends_at();
-            Change::Release { claim }
-        } else {
-            Change::Delivered { recipients }
-        };
-        let change = if tally.handed > 0 && !is_undelivered {
-            let (seen, until) = (call.ends_at(), claim_until);
+        let change = if is_undelivered {
+            about.release()
+        } else if tally.handed > 0 {
+            let (seen, until) = (about.stored, about.claim);
             Change::Claim { seen, until }
+        } else if recipients > 0 {
+            Change::Delivered { recipients }
         } else {
-            change
+            about.release()
         };
         let settled = timeout_at(call.by(REPORT_BY), self.messages.change(&key, &change));
         let told = async {
@@ -189,6 +177,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
             sender: record.user_id.clone().unwrap_or_default(),
             key: message.key(self.messages.key()),
             claim: call.now.saturating_add(EVENT_MILLIS),
+            stored: call.ends_at(),
         }
     }
 
@@ -235,9 +224,7 @@ impl<C: Connections, M: Messages + Timeline, S: Sockets> Chat<'_, C, M, S> {
             REPORT_BY,
         )
         .await;
-        record.blame(tally.fault);
-        record.pruned += tally.gone.len();
-        record.retried += tally.retried;
+        record.posted(&tally);
     }
 }
 
@@ -245,15 +232,6 @@ fn undelivered() -> Refusal {
     let message =
         "the message is stored and was not delivered; send it again with the same `messageId`";
     Refusal::new(Code::Delivery, message)
-}
-
-/// The answer, if the tables gave it in time.
-pub(crate) async fn in_time<T>(
-    call: &Call,
-    accept: impl Future<Output = Result<T, Refusal>>,
-) -> Result<T, Refusal> {
-    let in_time = timeout_at(call.by(STORE_BY), accept).await;
-    in_time.unwrap_or_else(|_| Err(storage()))
 }
 
 #[cfg(test)]

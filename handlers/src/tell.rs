@@ -43,9 +43,7 @@ impl<C: Connections, M: Sync, S: Sockets> Chat<'_, C, M, S> {
         let mut all = stream::iter(each).buffer_unordered(PEOPLE_AT_ONCE);
         while let Some(tallies) = all.next().await {
             for tally in tallies {
-                record.pruned += tally.gone.len();
-                record.retried += tally.retried;
-                record.blame(tally.fault);
+                record.posted(&tally);
             }
         }
     }

@@ -120,11 +120,17 @@ fn expression(change: &Change) -> Expression {
                 (":sent", text("sent")),
             ],
         },
-        Change::Release { claim } => Expression {
+        Change::Release {
+            claims: [one, other],
+        } => Expression {
             update: "SET #claimedUntil = :none",
-            condition: "#claimedUntil = :claim",
+            condition: "#claimedUntil IN (:one, :other)",
             names: &["claimedUntil"],
-            values: vec![(":claim", number(*claim)), (":none", number(0))],
+            values: vec![
+                (":one", number(*one)),
+                (":other", number(*other)),
+                (":none", number(0)),
+            ],
         },
         Change::Written => Expression {
             update: "REMOVE #unwritten",

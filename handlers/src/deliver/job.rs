@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::receipts::Part;
+use crate::messages::Change;
 
 /// The event of a worker: where the sockets are, and the job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,18 @@ pub struct About {
     pub key: Map<String, Value>,
     /// The claim under which it is delivered.
     pub claim: u64,
+    /// The claim that it was stored with: whoever hands over writes the other one only when all workers are called, and
+    /// the last of them may be done by then.
+    #[serde(default)]
+    pub stored: u64,
+}
+
+impl About {
+    /// Nobody got it: whoever sends it again may deliver it.
+    pub(crate) fn release(&self) -> Change {
+        let claims = [self.claim, self.stored];
+        Change::Release { claims }
+    }
 }
 
 impl Job {

@@ -321,6 +321,28 @@ fn a_worker_without_the_time_to_tell_the_sender_leaves_it_to_the_next() {
     assert_eq!(office.statuses()[1]["recipients"], 1001);
 }
 
+/// Workers may be done before whoever called them has said that they are at it.
+#[test]
+fn what_workers_bring_to_nobody_may_be_sent_again_at_once() {
+    for is_early in [false, true] {
+        let office = Office::new(2, 1200);
+        assert_eq!(office.send().outcome, "handedOver");
+        (0..1200).for_each(|n| office.double.vanish(&format!("c{n}")));
+        office.double.vanish("sender");
+        while let Some(job) = office.next_event() {
+            if is_early {
+                let back = Change::Claim {
+                    seen: job.about.claim,
+                    until: call().ends_at(),
+                };
+                block_on(office.double.change(&job.about.key, &back)).unwrap();
+            }
+            office.work(&job, &call()).unwrap();
+        }
+        assert_eq!(office.double.items()[0]["claimedUntil"], 0, "{is_early}");
+    }
+}
+
 /// In a big group somebody is always just connecting.
 #[test]
 fn who_is_still_connecting_keeps_its_row() {

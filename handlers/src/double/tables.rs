@@ -223,7 +223,10 @@ fn apply(item: &mut Map<String, Value>, change: &Change) -> bool {
             claim == Some(*seen) && (is_sent || is_unwritten),
             json!({"claimedUntil": until}),
         ),
-        Change::Release { claim: mine } => (claim == Some(*mine), json!({"claimedUntil": 0})),
+        Change::Release { claims } => (
+            claim.is_some_and(|claim| claims.contains(&claim)),
+            json!({"claimedUntil": 0}),
+        ),
         Change::Written => {
             item.shift_remove("unwritten");
             (is_unwritten, json!({}))

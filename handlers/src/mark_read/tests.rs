@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::double::{Double, Fate, NOW, block_on, event};
+use crate::reply::Response;
 
 fn call() -> Call {
     Call::new(NOW, "01FRESH", Duration::from_secs(10))

@@ -22,8 +22,8 @@ pub enum Put {
 pub enum Change {
     /// Takes a message over whose claim is still the one that was `seen`, and that nobody has yet.
     Claim { seen: u64, until: u64 },
-    /// Lets go of a claim that is still one's own.
-    Release { claim: u64 },
+    /// Lets go of a claim that is still one's own: one of these.
+    Release { claims: [u64; 2] },
     /// Every recipient's timeline has it.
     Written,
     /// The first recipients have it. Does nothing to one that is further, or that some timelines lack: its sender must

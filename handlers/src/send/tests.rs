@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::double::{Double, NOW, block_on, event};
+use crate::reply::Response;
 
 fn call() -> Call {
     Call::new(NOW, "01FRESH", Duration::from_secs(10))
