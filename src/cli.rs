@@ -1,6 +1,7 @@
 //! The command line: clap structs only. Their doc comments are the manual.
 
 mod args;
+mod shell;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use args::*;
+pub use shell::*;
 
 /// Where `dev` listens unless told otherwise.
 pub const PORT: u16 = 4747;
@@ -337,6 +339,29 @@ Examples:
 Examples:
   msgai schema > stack.schema.json")]
     Schema,
-    /// Print the version, and where the handlers come from
+    /// Print completions for a shell
+    #[command(after_help = "\
+Examples:
+  msgai completions bash > ~/.local/share/bash-completion/completions/msgai
+  msgai completions zsh > ~/.zfunc/_msgai         with ~/.zfunc in fpath
+  msgai completions fish > ~/.config/fish/completions/msgai.fish
+  msgai completions powershell >> $PROFILE
+  msgai completions elvish > ~/.config/elvish/lib/msgai.elv")]
+    Completions(Completions),
+    /// Write a manual page for each command
+    #[command(
+        hide = true,
+        after_help = "\
+Examples:
+  msgai man ~/.local/share/man/man1
+  msgai man man1                     as release archives carry them"
+    )]
+    Man(Man),
+    /// Print what this msgai is, and the handlers inside
+    #[command(after_help = "\
+Examples:
+  msgai version
+  msgai version --json | jq '.handlers[].architecture'
+  msgai -V                           the number alone")]
     Version,
 }

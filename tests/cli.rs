@@ -29,8 +29,12 @@ mod release;
 mod reload;
 #[path = "cli/scratch.rs"]
 mod scratch;
+#[path = "cli/shell.rs"]
+mod shell;
 #[path = "cli/streams.rs"]
 mod streams;
+#[path = "cli/taught.rs"]
+mod taught;
 #[path = "cli/twins.rs"]
 mod twins;
 

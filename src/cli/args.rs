@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
-use jiff::SignedDuration;
+use jiff::{Span, SpanRelativeTo};
 
 use super::{KEEP, PORT, path};
 
@@ -69,12 +69,14 @@ pub struct Locking {
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || "a time is like `90s` or `5m`".to_owned();
+    let wrong = || "a time is like `90s`, `5m` or `1d`".to_owned();
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    let time: SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(time).map_err(|_| wrong())
+    let span: Span = text.parse().map_err(|_| wrong())?;
+    // A month is no length of time, and refused.
+    let time = span.to_duration(SpanRelativeTo::days_are_24_hours());
+    Duration::try_from(time.map_err(|_| wrong())?).map_err(|_| wrong())
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //!
 //! This module resolves what all verbs share, runs one, and turns its end into an exit code.
 
+pub mod completions;
 pub mod connect;
 pub mod cost;
 pub mod deploy;
@@ -11,6 +12,7 @@ pub mod diff;
 pub mod history;
 pub mod init;
 pub mod logs;
+pub mod man;
 pub mod outputs;
 pub mod policy;
 pub mod rollback;
@@ -18,6 +20,7 @@ pub mod status;
 pub mod token;
 pub mod unlock;
 pub mod validate;
+pub mod version;
 
 mod code;
 mod local;
@@ -105,31 +108,10 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
             context.print(&crate::stack::schema_text());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Version => {
-            version(context);
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Completions(args) => Ok(completions::run(context, &args)),
+        Command::Man(args) => man::run(context, &args),
+        Command::Version => version::run(context),
     }
-}
-
-fn version(context: &Context) {
-    let number = env!("CARGO_PKG_VERSION");
-    let inside = cfg!(feature = "embedded-handlers");
-    if context.global.json {
-        context.say_json(json!({
-            "type": "version",
-            "version": 1,
-            "msgai": number,
-            "handlers_inside": inside,
-        }));
-        return;
-    }
-    let handlers = if inside {
-        "handlers inside"
-    } else {
-        "handlers built from the source checkout, or given with --handlers-zip"
-    };
-    context.print(&format!("msgai {number} ({handlers})\n"));
 }
 
 /// A command line that clap does not take, or a question that it answers itself.

@@ -5,6 +5,7 @@
 
 mod build;
 mod elf;
+mod embedded;
 mod folder;
 mod zip;
 
@@ -14,6 +15,9 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
+
+pub use embedded::{Carried, carried};
+use embedded::{EMBEDDED, Embedded};
 
 const MB: u64 = 1024 * 1024;
 
@@ -25,12 +29,6 @@ const UNZIPPED_LIMIT: u64 = 250 * MB;
 
 /// The file at the zip's root that a `provided.*` runtime starts.
 const BOOTSTRAP: &str = "bootstrap";
-
-/// The release job puts the handlers' zip inside the program; `MSGAI_HANDLERS_ZIP` is an absolute path.
-#[cfg(feature = "embedded-handlers")]
-const EMBEDDED: Option<&[u8]> = Some(include_bytes!(env!("MSGAI_HANDLERS_ZIP")));
-#[cfg(not(feature = "embedded-handlers"))]
-const EMBEDDED: Option<&[u8]> = None;
 
 /// A zip, ready to be uploaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,44 +160,27 @@ pub fn package(
 
 fn shipped(
     request: &Request<'_>,
-    embedded: Option<&[u8]>,
+    embedded: &[Embedded],
     note: &mut dyn FnMut(&str),
 ) -> Result<Artifact, PackageError> {
     if let Some(path) = request.handlers_zip {
         return from_zip_file(path, request, true);
     }
-    if let Some(bytes) = embedded
-        && suits(bytes, request)?
-    {
+    if let Some(bytes) = embedded::suitable(embedded, request) {
         return Ok(artifact(bytes.to_vec(), request.arch));
     }
     let Some(checkout) = build::checkout() else {
-        return Err(no_handlers(request.arch, embedded.is_some()));
+        return Err(no_handlers(request, !embedded.is_empty()));
     };
     let executable = build::handlers(&checkout, request, note)?;
     from_executable(&executable, request, note)
 }
 
-/// Whether the embedded handlers can run where they are wanted; they are Linux's, for one processor.
-fn suits(bytes: &[u8], request: &Request<'_>) -> Result<bool, PackageError> {
-    let arch = if request.native {
-        Arch::host().filter(|_| cfg!(target_os = "linux"))
-    } else {
-        Some(request.arch)
-    };
-    let Some(arch) = arch else {
-        return Ok(false);
-    };
-    let bootstrap = zip::Archive::read(bytes, "the embedded handlers")?.bootstrap()?;
-    match elf::check(&bootstrap, arch) {
-        Ok(()) => Ok(true),
-        Err(elf::Unfit::Machine(_)) => Ok(false),
-        Err(unfit) => Err(unfit.explain("the embedded handlers", arch)),
-    }
-}
-
-fn no_handlers(arch: Arch, embedded: bool) -> PackageError {
-    let inside = if embedded {
+fn no_handlers(request: &Request<'_>, embedded: bool) -> PackageError {
+    let arch = request.arch;
+    let inside = if embedded && request.native {
+        "those inside this msgai do not run on this machine"
+    } else if embedded {
         "those inside this msgai are for another processor"
     } else {
         "none are inside this msgai"
@@ -369,7 +350,7 @@ pub fn own_sources(dir: &Path) -> Vec<PathBuf> {
 
 /// Where the shipped handlers are built from, for whoever watches for changes; `None` when they are not built.
 pub fn shipped_sources() -> Option<PathBuf> {
-    if EMBEDDED.is_some() {
+    if !EMBEDDED.is_empty() {
         return None;
     }
     build::checkout().map(|checkout| checkout.join("handlers"))

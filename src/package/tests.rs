@@ -87,7 +87,7 @@ fn zip_of(dir: &Path, name: &str, mode: u32, content: &[u8]) -> PathBuf {
     path
 }
 
-fn executable() -> Vec<u8> {
+pub(super) fn executable() -> Vec<u8> {
     fake::elf(&Elf {
         machine: 62,
         loader: Some("/lib64/ld-linux-x86-64.so.2"),
@@ -320,39 +320,79 @@ fn the_users_zip_comes_before_every_other_handlers() {
         handlers_zip: Some(&path),
         ..request(&Source::Shipped)
     };
-    let artifact = shipped(&asked, Some(b"not even a zip"), &mut |_| {}).unwrap();
+    let artifact = shipped(
+        &asked,
+        &[inside(Arch::X86_64, false, b"not even a zip")],
+        &mut |_| {},
+    )
+    .unwrap();
     assert_eq!(artifact.zip, fs::read(&path).unwrap());
+}
+
+fn inside(arch: Arch, native: bool, zip: &'static [u8]) -> Embedded {
+    Embedded { arch, native, zip }
 }
 
 #[test]
 fn embedded_handlers_serve_their_own_processor() {
-    let dir = tempfile::tempdir().unwrap();
-    let zip = fs::read(zip_of(dir.path(), BOOTSTRAP, 0o755, &executable())).unwrap();
+    let all = [
+        inside(Arch::X86_64, false, b"for x86_64"),
+        inside(Arch::Arm64, false, b"for arm64"),
+        inside(Arch::Arm64, true, b"for this machine"),
+    ];
     let asked = request(&Source::Shipped);
-    let artifact = shipped(&asked, Some(&zip), &mut |_| {}).unwrap();
-    assert_eq!(artifact.zip, zip);
+    for (arch, zip) in [
+        (Arch::X86_64, &b"for x86_64"[..]),
+        (Arch::Arm64, b"for arm64"),
+    ] {
+        let artifact = shipped(&Request { arch, ..asked }, &all, &mut |_| {}).unwrap();
+        assert_eq!(
+            (artifact.zip.as_slice(), artifact.architecture),
+            (zip, arch)
+        );
+    }
+    let here = Request {
+        native: true,
+        ..asked
+    };
+    let artifact = shipped(&here, &all, &mut |_| {}).unwrap();
+    assert_eq!(artifact.zip, b"for this machine");
     assert_eq!(
-        suits(
-            &zip,
+        embedded::suitable(
+            &all[..1],
             &Request {
                 arch: Arch::Arm64,
                 ..asked
             }
         ),
-        Ok(false)
+        None
     );
+}
+
+/// Lambda's own handlers are this machine's, too, where it is Linux on the same processor.
+#[test]
+fn handlers_for_lambda_run_on_a_linux_like_it() {
+    let asked = request(&Source::Shipped);
     let here = Request {
         native: true,
-        arch: Arch::Arm64,
         ..asked
     };
-    let runs_here = cfg!(target_os = "linux") && Arch::host() == Some(Arch::X86_64);
-    assert_eq!(suits(&zip, &here), Ok(runs_here));
+    for arch in [Arch::X86_64, Arch::Arm64] {
+        let fits = cfg!(target_os = "linux") && Arch::host() == Some(arch);
+        let found = embedded::suitable(&[inside(arch, false, b"zip")], &here);
+        assert_eq!(found.is_some(), fits, "{arch}");
+    }
 }
 
 #[test]
 fn without_handlers_the_commands_are_named() {
-    let error = no_handlers(Arch::Arm64, false);
+    let error = no_handlers(
+        &Request {
+            arch: Arch::Arm64,
+            ..request(&Source::Shipped)
+        },
+        false,
+    );
     assert!(
         error.message.starts_with("no shipped handlers for arm64"),
         "{error}"
