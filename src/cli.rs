@@ -127,6 +127,8 @@ pub struct Global {
     pub term: Option<String>,
     #[arg(long, hide = true, global = true, env = "CI", hide_env = true)]
     pub ci: Option<String>,
+    #[arg(long, hide = true, global = true, env = "COLUMNS", hide_env = true)]
+    pub columns: Option<String>,
 }
 
 impl Global {

@@ -144,7 +144,7 @@ impl Context {
     /// elsewhere without the single steps.
     fn notes(&self) -> impl Fn(&str) + Send + use<> {
         let silent = self.global.quiet || self.global.json;
-        let (draws, width) = (self.can_draw, self.width.unwrap_or(COLUMNS));
+        let (draws, width) = (self.can_draw, self.columns_of_stderr().unwrap_or(COLUMNS));
         move |text: &str| {
             let mut err = std::io::stderr();
             let said = match (silent, draws) {

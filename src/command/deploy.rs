@@ -176,7 +176,7 @@ pub(crate) fn show(context: &Context, session: &Session, plan: &Plan, begun: Ins
     } else if plan.is_empty() {
         context.print(&diff::up_to_date(context, plan, begun));
     } else {
-        context.print(&plan.text(context.look));
+        context.print(&plan.text(context.look, context.columns()));
     }
 }
 

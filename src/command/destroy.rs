@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::names::Kind;
 use crate::plan::Plan;
 use crate::plan::guard::{Consent, Danger};
-use crate::plan::render::kept_line;
+use crate::plan::text::kept_line;
 use crate::resource::Desired;
 
 pub(crate) async fn run(context: &Context, args: &Destroy) -> Result<ExitCode, Error> {

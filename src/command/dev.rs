@@ -28,6 +28,7 @@ use crate::error::{Error, ErrorKind};
 use crate::local::{Happening, LocalCloud, Manners, Options, Realism};
 use crate::names::Facts;
 use crate::plan::guard::Consent;
+use crate::plan::wrap::COLUMNS;
 use crate::stack::Loaded;
 use crate::talk::play::{PlayOptions, play};
 use crate::talk::script::Script;
@@ -212,7 +213,10 @@ async fn steps(
         return Ok(plan.facts);
     }
     if (shows || context.global.verbose) && !context.global.json {
-        context.say(&plan.text(context.look_err));
+        context.say(&plan.text(
+            context.look_err,
+            context.columns_of_stderr().unwrap_or(COLUMNS),
+        ));
     }
     let ledger = run.ledger();
     let applying = run.apply(&plan);

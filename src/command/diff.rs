@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::cli::Diff;
 use crate::error::Error;
 use crate::plan::Plan;
-use crate::plan::render::kept_line;
+use crate::plan::text::kept_line;
 
 /// There are changes, and the caller wanted to know.
 const CHANGES: u8 = 2;
@@ -28,7 +28,7 @@ pub(crate) async fn run(context: &Context, args: &Diff) -> Result<ExitCode, Erro
     } else if plan.is_empty() {
         context.print(&up_to_date(context, &plan, begun));
     } else {
-        context.print(&plan.text(context.look));
+        context.print(&plan.text(context.look, context.columns()));
     }
     if !context.global.json {
         for danger in &plan.dangers {

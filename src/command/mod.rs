@@ -28,6 +28,7 @@ mod output;
 mod preflight;
 mod prune;
 mod run;
+mod screen;
 mod session;
 mod smoke;
 mod who;
@@ -59,8 +60,6 @@ pub(crate) struct Context {
     pub(crate) can_ask: bool,
     /// stderr is a terminal that can be drawn on.
     pub(crate) can_draw: bool,
-    /// How wide stderr is, where it is a terminal.
-    width: Option<usize>,
 }
 
 /// Runs the command that was parsed.
@@ -148,12 +147,7 @@ fn wants_json() -> bool {
 
 impl Context {
     fn new(global: Global) -> Self {
-        let plain = global.no_color.is_some()
-            || global.term.as_deref() == Some("dumb")
-            || global
-                .ci
-                .as_deref()
-                .is_some_and(|ci| !ci.is_empty() && ci != "false");
+        let plain = is_plain(&global);
         let colour = |is_terminal: bool| match global.color {
             When::Always => true,
             When::Never => false,
@@ -169,8 +163,6 @@ impl Context {
             },
             can_ask: std::io::stdin().is_terminal() && err_is_terminal,
             can_draw: err_is_terminal && !plain,
-            width: terminal_size::terminal_size_of(std::io::stderr())
-                .map(|(terminal_size::Width(columns), _)| usize::from(columns)),
             global,
         }
     }
@@ -208,7 +200,7 @@ impl Context {
 
     /// To stderr, quiet or not.
     pub(crate) fn warn(&self, text: &str) {
-        let text = match self.width {
+        let text = match self.columns_of_stderr() {
             Some(width) => wrap(text, width),
             None => text.to_owned(),
         };
@@ -247,7 +239,7 @@ impl Context {
         } else if self.global.quiet {
             Box::new(Lines::failures(std::io::stderr()))
         } else if self.can_draw {
-            Box::new(Terminal::new(self.look_err, self.width))
+            Box::new(Terminal::new(self.look_err, self.columns_of_stderr()))
         } else {
             Box::new(Lines::new(std::io::stderr()))
         }
@@ -286,6 +278,14 @@ impl Context {
             .map_err(|error| Error::failed(format!("the answer cannot be read: {error}")))?;
         Ok(answer.trim().to_owned())
     }
+}
+
+/// A terminal that takes text and nothing else, a pipeline's log, or a person who wants no more.
+fn is_plain(global: &Global) -> bool {
+    let ci = global.ci.as_deref();
+    global.no_color.is_some()
+        || global.term.as_deref() == Some("dumb")
+        || ci.is_some_and(|ci| !ci.is_empty() && ci != "false")
 }
 
 /// RFC 3339, in UTC.

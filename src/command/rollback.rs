@@ -193,7 +193,7 @@ fn show(context: &Context, way: &Way) {
     };
     let (when, who) = (moment(&way.target.began), short(&way.target.who));
     context.say(&format!("{live}; back to release {to} of {when}, by {who}"));
-    context.print(&way.plan.text(context.look));
+    context.print(&way.plan.text(context.look, context.columns()));
     context.say(STAYS);
 }
 

@@ -5,12 +5,18 @@
 
 pub mod diff;
 pub mod guard;
+mod inside;
+mod markdown;
 pub mod needs;
 mod order;
+#[cfg(test)]
+mod readable;
 pub mod render;
 pub mod switch;
 #[cfg(test)]
 mod tests;
+pub mod text;
+mod value;
 pub mod wrap;
 
 use std::collections::{BTreeMap, BTreeSet};

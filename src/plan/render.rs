@@ -1,15 +1,11 @@
-//! A plan as lines for a person, and as one JSON document.
-
-use std::fmt::Write as _;
+//! What all forms of a plan have in common: colours, the first line, the last line; and a plan as one JSON document.
 
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 
-use super::wrap::{COLUMNS, elide, seen, wrap};
+use super::value::open;
 use super::{Action, Change, Plan};
-use crate::names::{Kind, ResourceId};
-use crate::resource::Difference;
-use crate::resource::text::{PENDING, SECRET};
+use crate::names::Kind;
 
 /// The version of the JSON form.
 pub const VERSION: u32 = 1;
@@ -71,25 +67,6 @@ impl Plan {
         )
     }
 
-    /// The whole plan, for reading at 80 columns.
-    pub fn text(&self, look: Look) -> String {
-        let mut out = String::new();
-        // Writing to a String cannot fail.
-        writeln!(out, "{}\n", look.bold(&self.heading())).ok();
-        for change in self.changes.values() {
-            out.push_str(&lines(change, look));
-        }
-        for id in &self.kept {
-            writeln!(out, "{}", kept_line(id, look)).ok();
-        }
-        if !self.changes.is_empty() || !self.kept.is_empty() {
-            out.push('\n');
-        }
-        out.push_str(&self.summary());
-        out.push('\n');
-        out
-    }
-
     /// The last line.
     pub fn summary(&self) -> String {
         if self.is_empty() {
@@ -112,43 +89,6 @@ impl Plan {
             matches!(change.id.kind, Kind::Stage | Kind::Api)
                 && matches!(change.action, Action::Delete { .. })
         })
-    }
-
-    /// One table, for a pull-request comment.
-    pub fn markdown(&self) -> String {
-        let mut out = format!("### {}\n\n", self.heading());
-        if !self.is_empty() || !self.kept.is_empty() {
-            out.push_str("| | resource | change |\n|---|---|---|\n");
-        }
-        for change in self.changes.values() {
-            let what = match &change.action {
-                Action::Update { because, .. } | Action::Replace { because } => because
-                    .iter()
-                    .map(|d| format!("`{}`: {} → {}", d.field, shown(&d.from, d), shown(&d.to, d)))
-                    .collect::<Vec<_>>()
-                    .join("<br>"),
-                Action::Delete {
-                    with: Some(parent), ..
-                } => format!("goes with {parent}"),
-                action => action.word().to_owned(),
-            };
-            let what = what.replace('|', "\\|");
-            writeln!(
-                out,
-                "| `{}` | `{}` | {what} |",
-                change.action.symbol(),
-                change.id
-            )
-            .ok();
-        }
-        for id in &self.kept {
-            writeln!(out, "| `=` | `{id}` | {} |", stays(id.kind)).ok();
-        }
-        if !self.is_empty() || !self.kept.is_empty() {
-            out.push('\n');
-        }
-        writeln!(out, "{}", self.summary()).ok();
-        out
     }
 
     /// The same as JSON; what may not be shown is not in it either.
@@ -180,18 +120,6 @@ impl Plan {
     }
 }
 
-/// What stays although nothing declares it, or although the stack goes.
-pub fn kept_line(id: &ResourceId, look: Look) -> String {
-    format!("  = {id}  {}", look.faint(stays(id.kind)))
-}
-
-fn stays(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Table => "stays, with its items",
-        _ => "stays",
-    }
-}
-
 fn change_json(change: &Change) -> Value {
     let mut members = Map::new();
     members.insert("id".to_owned(), json!(change.id));
@@ -211,112 +139,4 @@ fn change_json(change: &Change) -> Value {
         }
     }
     Value::Object(members)
-}
-
-/// A value without what may not be shown.
-fn open(value: &Value) -> Value {
-    match value {
-        Value::Object(members) if members.contains_key(SECRET) => json!("(sensitive)"),
-        Value::Object(members) if members.contains_key(PENDING) => json!("(known after apply)"),
-        Value::Object(members) => {
-            Value::Object(members.iter().map(|(k, v)| (k.clone(), open(v))).collect())
-        }
-        Value::Array(items) => Value::Array(items.iter().map(open).collect()),
-        other => other.clone(),
-    }
-}
-
-fn lines(change: &Change, look: Look) -> String {
-    let symbol = change.action.symbol();
-    let mut out = String::new();
-    let with = match &change.action {
-        Action::Delete {
-            with: Some(parent), ..
-        } => look.faint(&format!("  goes with {parent}")),
-        _ => String::new(),
-    };
-    let head = look.of_symbol(symbol, &format!("{symbol:>3} {}", change.id));
-    writeln!(out, "{}", wrap(&format!("{head}{with}"), COLUMNS)).ok();
-    match &change.action {
-        Action::Create(resource) => {
-            if let Some(line) = highlights(resource) {
-                let line = format!("      {}", look.faint(&line));
-                writeln!(out, "{}", wrap(&line, COLUMNS)).ok();
-            }
-        }
-        Action::Update { because, .. } => {
-            for difference in because {
-                writeln!(out, "{}", difference_lines(difference, "")).ok();
-            }
-        }
-        Action::Replace { because } => {
-            for difference in because {
-                let lines = difference_lines(difference, " (needs a new one)");
-                writeln!(out, "{lines}").ok();
-            }
-        }
-        Action::Delete { .. } => {}
-    }
-    out
-}
-
-/// The few settings of a new resource that a reader looks for.
-fn highlights(resource: &crate::resource::Resource) -> Option<String> {
-    use crate::resource::Resource;
-    match resource {
-        Resource::Table(table) => {
-            let mut parts = vec![format!("key {}", table.key.partition)];
-            parts.extend(table.key.sort.iter().map(|sort| format!("sort {sort}")));
-            let indexes = table.indexes.iter();
-            parts.extend(indexes.map(|(name, i)| format!("index {name} ({})", i.key.partition)));
-            parts.extend(table.ttl.iter().map(|ttl| format!("ttl {ttl}")));
-            Some(parts.join(", "))
-        }
-        Resource::Function(f) => Some(format!(
-            "{} {}, {} MB, {} s, {} zipped",
-            f.runtime,
-            f.architecture,
-            f.memory,
-            f.timeout,
-            size(f.code.zip.len())
-        )),
-        Resource::Route(route) => Some(format!("to {}", route.integration)),
-        Resource::Stage(stage) => Some(format!(
-            "{} requests/s, burst {}",
-            stage.throttle.rate, stage.throttle.burst
-        )),
-        _ => None,
-    }
-}
-
-/// Megabytes with one decimal, or whole kilobytes.
-#[expect(clippy::cast_precision_loss, reason = "a size to one decimal")]
-fn size(bytes: usize) -> String {
-    if bytes < 1_000_000 {
-        return format!("{} KB", bytes.div_ceil(1000));
-    }
-    format!("{:.1} MB", bytes as f64 / 1_000_000.0)
-}
-
-/// One line, or three where that would be too long: two values under each other are easier to compare, too.
-fn difference_lines(d: &Difference, because: &str) -> String {
-    let (from, to) = (shown(&d.from, d), shown(&d.to, d));
-    let line = format!("      {}: {from} → {to}{because}", d.field);
-    if seen(&line) <= COLUMNS {
-        return line;
-    }
-    format!("      {}:{because}\n        {from}\n      → {to}", d.field)
-}
-
-/// One value on one line; secrets, and whatever an environment held, stay hidden.
-fn shown(value: &Value, difference: &Difference) -> String {
-    const LONGEST: usize = 2 * COLUMNS;
-    match open(value) {
-        Value::Null => "(none)".to_owned(),
-        Value::String(text) if text == "(sensitive)" && difference.to.is_string() => {
-            "(another value)".to_owned()
-        }
-        Value::String(text) => elide(&text, LONGEST),
-        other => elide(&other.to_string(), LONGEST),
-    }
 }

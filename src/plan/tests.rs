@@ -139,7 +139,7 @@ impl World {
 }
 
 pub(super) fn text(plan: &Plan) -> String {
-    plan.text(Look { colour: false })
+    plan.text(Look { colour: false }, 80)
 }
 
 #[test]
@@ -246,8 +246,7 @@ fn a_renamed_route_is_made_deployed_and_removed_in_this_order() {
     assert_snapshot!(text(&plan), @r#"
     chat in eu-west-1, account 111122223333
 
-      + route/say
-          to integration/chat-send
+      + route/say  to integration/chat-send
       - route/sendMessage
       + permission/chat-send:say
       - permission/chat-send:sendMessage

@@ -313,6 +313,16 @@ pub(crate) fn touches(because: &[Difference], field: &str) -> bool {
         .any(|d| d.field.split(['.', '[']).next() == Some(field))
 }
 
+/// Whether a change of this field needs a new object, of whatever resource of this kind.
+pub(crate) fn is_fixed(kind: Kind, field: &str) -> bool {
+    let fixed = match kind {
+        Kind::Table => table::Table::IMMUTABLE,
+        _ => &[],
+    };
+    let head = field.split(['.', '[']).next().unwrap_or(field);
+    fixed.contains(&head)
+}
+
 /// The members of a setting that differ: `a.b` for `tags."a.b"`, `x` for `indexes.x.partition`.
 pub(crate) fn members(because: &[Difference], setting: &str) -> BTreeSet<String> {
     let of_setting = |d: &Difference| {

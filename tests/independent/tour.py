@@ -64,7 +64,7 @@ class Shell:
     """One bash for all commands of a file, so that `cd` and variables last."""
 
     def __init__(self, folder):
-        env = lab.environment(NO_COLOR="1", COLUMNS="100")
+        env = lab.environment(NO_COLOR="1", COLUMNS="80")
         # The handlers are built from the checkout, as they are for a reader.
         self.bash = subprocess.Popen(
             ["bash", "--noprofile", "--norc"], cwd=folder, env=env, stdin=subprocess.PIPE,
