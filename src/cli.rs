@@ -2,6 +2,7 @@
 
 mod args;
 mod shell;
+pub mod talk;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -302,7 +303,30 @@ Examples:
   msgai connect --user alice --group ward-3
   msgai connect wss://abc.execute-api.us-east-1.amazonaws.com/production
   echo '{\"action\":\"ping\"}' | msgai connect --local --user alice")]
-    Connect(Connect),
+    Connect(talk::Connect),
+    /// Send one message and wait for what the server says of it
+    ///
+    /// It ends with 0 when the message is stored or delivered, with 1 when it is refused or nothing is heard of it.
+    #[command(after_help = "\
+Examples:
+  msgai send --local --as alice --to bob 'on my way'
+  msgai send --as alice --to bob,eve hello
+  msgai send --as alice --group ward-3 hello
+  date | msgai send --as cron --to alice -
+  msgai send --as alice --to bob --id order-17 hello     again without harm")]
+    Send(talk::Send),
+    /// Try the deployed stack with two real clients: pass or fail, with timings
+    ///
+    /// They connect, one says something to the other, and when the other is gone nobody is said to have heard.
+    /// `deploy --smoke` does it after a deploy, and goes back when it fails.
+    #[command(after_help = "\
+Examples:
+  msgai smoke
+  msgai smoke --local
+  msgai smoke wss://abc.execute-api.us-east-1.amazonaws.com/production
+  msgai smoke --script conversation.txt
+  msgai smoke --json | jq '.steps[] | {step, ms}'")]
+    Smoke(talk::Smoke),
     /// Print a token of the local cloud's own issuer
     #[command(after_help = "\
 Examples:

@@ -33,6 +33,8 @@ mod scratch;
 mod shell;
 #[path = "cli/streams.rs"]
 mod streams;
+#[path = "cli/talk.rs"]
+mod talk;
 #[path = "cli/taught.rs"]
 mod taught;
 #[path = "cli/twins.rs"]

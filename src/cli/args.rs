@@ -68,7 +68,7 @@ pub struct Locking {
     pub no_lock: bool,
 }
 
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let wrong = || "a time is like `90s`, `5m` or `1d`".to_owned();
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -278,19 +278,4 @@ pub struct Token {
     /// How long it is good for, such as `90s`; 30 days at most
     #[arg(long, value_name = "TIME", default_value = "8h", value_parser = time)]
     pub lasts: Duration,
-}
-
-#[derive(Debug, Args)]
-pub struct Connect {
-    /// Where to; the deployed stack's URL unless one is given
-    pub url: Option<String>,
-    /// Who to be: `userId` in the query string, or a token of the local cloud's issuer
-    #[arg(long)]
-    pub user: Option<String>,
-    /// In which group: `groupId` in the query string
-    #[arg(long)]
-    pub group: Option<String>,
-    /// A token for the stack's authorizer: `token` in the query string
-    #[arg(long, env = "MSGAI_TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
 }

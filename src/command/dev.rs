@@ -352,7 +352,7 @@ async fn converse(
     };
     let options = PlayOptions {
         authority: session.authority(),
-        secrets: token::secrets(session, script)?,
+        secrets: token::secrets(Some(session), script)?,
         ..PlayOptions::default()
     };
     let summary = play(script, &url, &options, &mut tell)

@@ -16,6 +16,8 @@ pub mod man;
 pub mod outputs;
 pub mod policy;
 pub mod rollback;
+pub mod send;
+pub mod smoke;
 pub mod status;
 pub mod token;
 pub mod unlock;
@@ -23,6 +25,7 @@ pub mod validate;
 pub mod version;
 
 mod code;
+mod door;
 mod local;
 mod output;
 mod preflight;
@@ -30,7 +33,6 @@ mod prune;
 mod run;
 mod screen;
 mod session;
-mod smoke;
 mod who;
 
 use std::io::{IsTerminal, Write};
@@ -102,6 +104,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
         Command::Policy(args) => Box::pin(policy::run(context, &args)).await,
         Command::Dev(args) => Box::pin(dev::run(context, &args)).await,
         Command::Connect(args) => Box::pin(connect::run(context, &args)).await,
+        Command::Send(args) => Box::pin(send::run(context, &args)).await,
+        Command::Smoke(args) => Box::pin(smoke::run(context, &args)).await,
         Command::Token(args) => Box::pin(token::run(context, &args)).await,
         Command::Schema => {
             context.print(&crate::stack::schema_text());

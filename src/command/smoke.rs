@@ -1,39 +1,29 @@
-//! `deploy --smoke`: a conversation with what was deployed a moment ago, and the way back when it fails.
+//! `smoke`: two real clients against the deployed URL, step by step, with timings.
+
+mod after;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
 
 use super::Context;
-use super::dev::words::finds_by;
-use super::rollback::back_to;
-use super::run::Run;
-use super::session::Session;
+use super::door::Door;
 use super::token;
-use crate::cloud::wait::pause;
-use crate::error::{Error, ErrorKind};
-use crate::names::Facts;
-use crate::plan::Plan;
-use crate::plan::switch::Live;
-use crate::stack::{Shipped, Stack};
-use crate::talk::play::{PlayOptions, play};
+use crate::cli::talk;
+use crate::error::Error;
+use crate::talk::play::{PlayOptions, play_timed};
 use crate::talk::script::Script;
-use crate::talk::transcript::{Line, Summary};
+use crate::talk::transcript::{Line, Mark, PlayError};
+use words::{Cast, conversation};
 
-/// A new policy, alias or deployment takes AWS some seconds to be known everywhere, so one failure proves nothing.
-const TRIES: u32 = 3;
-const BETWEEN: Duration = Duration::from_secs(3);
-
-/// What is said to the stack.
-pub(crate) struct Smoke {
-    /// Where it is written, for an error to name.
-    name: String,
-    script: Script,
-    /// What stands for `${token:…}` and `${env:…}` in it.
-    secrets: BTreeMap<String, String>,
-}
+pub(crate) use after::Smoke;
+pub(super) use words::way_to_send;
 
 /// A conversation from a file.
 pub(crate) fn read_script(path: &Path) -> Result<(String, Script), Error> {
@@ -44,255 +34,240 @@ pub(crate) fn read_script(path: &Path) -> Result<(String, Script), Error> {
     Ok((name, script))
 }
 
-impl Smoke {
-    /// Before anything is deployed: whether there is something to say, and somebody to say it to.
-    pub(crate) fn prepared(session: &Session, file: Option<&Path>) -> Result<Self, Error> {
-        if session.serves_only_now() {
-            return Err(Error::usage("`--smoke` has nobody to talk to here")
-                .hint("run `msgai dev` in another terminal"));
+/// What is tried, and where in it each step ends.
+struct Trial {
+    script: Script,
+    /// Each step's name and last line.
+    steps: Vec<(String, usize)>,
+    secrets: BTreeMap<String, String>,
+}
+
+/// A step that was tried.
+struct Tried {
+    name: String,
+    took: Duration,
+    failed: bool,
+}
+
+pub(crate) async fn run(context: &Context, args: &talk::Smoke) -> Result<ExitCode, Error> {
+    let door = Door::find(context, args.url.as_deref()).await?;
+    let trial = match &args.script {
+        Some(path) => written(&door, path)?,
+        None => built_in(context, &door, args)?,
+    };
+    let mut tell = |line: &Line| {
+        if context.global.verbose && !context.global.json {
+            context.say(&line.to_string());
         }
-        let stack = &session.loaded.stack;
-        let (name, script) = match file {
-            Some(file) => read_script(file)?,
-            None if stack.authorizer().is_some() && !token::mints(session) => {
-                return Err(Error::usage(
-                    "`--smoke` does not know how clients of this stack sign in",
-                )
-                .hint(
-                    "write a conversation with `?token=${env:NAME}` in it, and say `--smoke FILE`",
+    };
+    let options = PlayOptions {
+        authority: door.authority(),
+        secrets: trial.secrets.clone(),
+        ..PlayOptions::default()
+    };
+    let begun = Instant::now();
+    let mut marks = Vec::new();
+    let playing = play_timed(&trial.script, &door.base, &options, &mut tell, &mut marks);
+    let done = Box::pin(playing).await;
+    let took = begun.elapsed();
+    let tried = tried(&trial.steps, &marks, done.as_ref().err(), took);
+    show(context, &door, &tried, took);
+    match done {
+        Ok(summary) => {
+            if !context.global.json {
+                context.say(&format!(
+                    "Smoke test passed, with {} connections and {}.",
+                    summary.connections,
+                    counted(summary.sent)
                 ));
             }
-            None => {
-                let script =
-                    Script::parse(&built_in(stack, token::mints(session))).map_err(|error| {
-                        Error::failed(format!("no conversation fits this stack: {error}"))
-                    })?;
-                ("the smoke test".to_owned(), script)
-            }
-        };
-        let secrets = token::secrets(session, &script)?;
-        Ok(Self {
-            name,
-            script,
-            secrets,
-        })
-    }
-
-    /// Talks to the stack; where that fails, what was live before is live again, and that is an error all the same.
-    pub(crate) async fn prove(
-        &self,
-        context: &Context,
-        session: &Session,
-        run: &mut Run<'_>,
-        plan: &Plan,
-        facts: &Facts,
-    ) -> Result<(), Error> {
-        let url = session.site.url(&session.loaded.stack).resolve(facts);
-        let url = url.map_err(|id| {
-            Error::failed(format!("{id} has no id yet, so there is no URL to talk to"))
-        })?;
-        let begun = Instant::now();
-        let talking = async { Ok(self.talk(context, session, &url).await) };
-        let why = match run.keeping(Box::pin(talking)).await {
-            Ok(Ok(summary)) => {
-                passed(context, &summary, run.made(), begun);
-                return Ok(());
-            }
-            Ok(Err(why)) => format!("{}: {why}", self.name),
-            Err(error) if error.kind == ErrorKind::Stopped => {
-                let text = "stopped by a signal before the smoke test was over";
-                return Err(Error::new(ErrorKind::Stopped, text)
-                    .hint("what was deployed serves; `msgai deploy --smoke` tries it again"));
-            }
-            Err(error) => return Err(error),
-        };
-        let became = if plan.is_empty() {
-            "nothing was deployed, so there is nothing to switch back".to_owned()
-        } else {
-            let before = Live::of(&plan.facts);
-            run.unproven(&format!("smoke test failed: {why}"));
-            back(context, session, run, &before).await
-        };
-        Err(
-            Error::failed(format!("the smoke test failed: {why}; {became}"))
-                .hint("`--verbose` says more; mend it and deploy again, or see `msgai history`"),
-        )
-    }
-
-    async fn talk(
-        &self,
-        context: &Context,
-        session: &Session,
-        url: &str,
-    ) -> Result<Summary, String> {
-        let mut tell = |line: &Line| {
-            if context.global.verbose && !context.global.json {
-                context.say(&line.to_string());
-            }
-        };
-        let mut left = if session.is_local() { 1 } else { TRIES };
-        loop {
-            let options = PlayOptions {
-                authority: session.authority(),
-                secrets: self.secrets.clone(),
-                ..PlayOptions::default()
-            };
-            let done = Box::pin(play(&self.script, url, &options, &mut tell)).await;
-            left -= 1;
-            match done {
-                Ok(summary) => return Ok(summary),
-                Err(error) if left == 0 => return Err(error.to_string()),
-                Err(error) if context.global.json => drop(error),
-                Err(error) => context.say(&format!("not yet: {error}")),
-            }
-            pause(BETWEEN).await;
+            Ok(ExitCode::SUCCESS)
         }
+        Err(error) => Err(
+            Error::failed(format!("the smoke test failed: {}", error.story())).hint(
+                "`--verbose` shows every frame, `msgai logs --since 5m` what the functions wrote",
+            ),
+        ),
     }
 }
 
-fn passed(context: &Context, summary: &Summary, release: Option<u64>, begun: Instant) {
-    let seconds = begun.elapsed().as_secs_f64();
+pub(super) fn counted(messages: usize) -> String {
+    match messages {
+        1 => "1 message".to_owned(),
+        n => format!("{n} messages"),
+    }
+}
+
+/// Each statement of somebody's own conversation is a step.
+fn written(door: &Door, path: &Path) -> Result<Trial, Error> {
+    let (_, script) = read_script(path)?;
+    let secrets = token::secrets(door.mints(), &script)?;
+    Ok(Trial {
+        steps: script.outline().map(|(line, text)| (text, line)).collect(),
+        script,
+        secrets,
+    })
+}
+
+fn built_in(context: &Context, door: &Door, args: &talk::Smoke) -> Result<Trial, Error> {
+    let mut secrets = BTreeMap::new();
+    let [alice, bob] = [&args.token, &args.other_token].map(|token| {
+        // A variable that is set to nothing is not set.
+        token.as_ref().filter(|token| !token.is_empty())
+    });
+    let cast = match (alice, bob) {
+        (Some(alice), bob) => {
+            let bob = bob.unwrap_or(alice);
+            for (letter, token) in [("a", alice), ("b", bob)] {
+                let token = form_urlencoded::byte_serialize(token.as_bytes()).collect();
+                secrets.insert(format!("given:{letter}"), token);
+            }
+            Cast::given(subject(alice), subject(bob))
+        }
+        (None, _) if door.mints().is_some() => Cast::minted(),
+        (None, _) if door.asks_for_token() => {
+            return Err(Error::usage("clients of this stack sign in, and there is no token")
+                .hint("give two users' with `--token` and `--other-token`, or MSGAI_TOKEN and MSGAI_OTHER_TOKEN"));
+        }
+        (None, _) => Cast::named(),
+    };
+    let cast = match &args.group {
+        Some(group) => cast.in_group(group),
+        None => cast,
+    };
+    let whole = conversation(door.stack.as_ref(), &cast);
+    if whole.steps.len() == 1 && !context.global.json {
+        context.say(
+            "nothing is said, only connected: it is not known what the functions understand, or who a token names; \
+             `--script FILE` says more",
+        );
+    }
+    let script = whole.script()?;
+    if secrets.is_empty() {
+        secrets = token::secrets(door.mints(), &script)?;
+    }
+    let names = whole.steps.iter().map(|step| step.name.to_owned());
+    Ok(Trial {
+        steps: names.zip(whole.ends()).collect(),
+        script,
+        secrets,
+    })
+}
+
+/// Whom a token names, where it is one that can be read: only to say to whom a message goes, and believed by nobody.
+fn subject(token: &str) -> Option<String> {
+    let claims = token.split('.').nth(1)?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    claims["sub"].as_str().map(str::to_owned)
+}
+
+/// How long each step took that was begun; the last is the one that failed, if any did.
+fn tried(
+    steps: &[(String, usize)],
+    marks: &[Mark],
+    error: Option<&PlayError>,
+    whole: Duration,
+) -> Vec<Tried> {
+    let mut before = Duration::ZERO;
+    let mut tried = Vec::new();
+    for (name, last) in steps {
+        let done = marks.iter().find(|mark| mark.line == *last);
+        let until = done.map_or(whole, |mark| mark.at);
+        tried.push(Tried {
+            name: name.clone(),
+            took: until.saturating_sub(before),
+            failed: false,
+        });
+        if done.is_none() {
+            break;
+        }
+        before = until;
+    }
+    // What only shows when all have left fails the last step.
+    if let (Some(_), Some(last)) = (error, tried.last_mut()) {
+        last.failed = true;
+    }
+    tried
+}
+
+fn show(context: &Context, door: &Door, tried: &[Tried], took: Duration) {
+    let millis = |time: Duration| time.as_secs_f64() * 1000.0;
     if context.global.json {
+        let step = |step: &Tried| json!({ "step": step.name, "passed": !step.failed, "ms": millis(step.took) });
         context.say_json(json!({
             "type": "smoke",
             "version": 1,
-            "connections": summary.connections,
-            "sent": summary.sent,
-            "received": summary.received,
-            "seconds": seconds,
+            "passed": tried.iter().all(|step| !step.failed),
+            "url": door.base.split('?').next(),
+            "seconds": took.as_secs_f64(),
+            "steps": tried.iter().map(step).collect::<Vec<_>>(),
         }));
         return;
     }
-    let release = release.map_or_else(String::new, |n| format!(": release {n}"));
-    let messages = match summary.sent {
-        1 => "1 message".to_owned(),
-        n => format!("{n} messages"),
-    };
-    context.say(&format!(
-        "Smoke test passed in {seconds:.1} s, with {} connections and {messages}{release}.",
-        summary.connections
-    ));
-}
-
-/// Makes live again what was live before; says what became of that.
-async fn back(context: &Context, session: &Session, run: &mut Run<'_>, before: &Live) -> String {
-    if !before.is_served() {
-        return "there is nothing to switch back to, so what was deployed serves".to_owned();
+    let width = tried.iter().map(|step| step.name.chars().count()).max();
+    let width = width.unwrap_or_default();
+    for Tried { name, took, failed } in tried {
+        let mark = if *failed { "✗" } else { "✓" };
+        let mark = context.look.of_symbol(mark, mark);
+        context.print(&format!(
+            "{mark} {name:<width$}  {:>7.1} ms\n",
+            millis(*took)
+        ));
     }
-    let looking = async {
-        let observed = session.observe().await?;
-        back_to(session, &observed, before).await
-    };
-    let plan = match run.keeping(Box::pin(looking)).await {
-        Ok(Ok(plan)) => plan,
-        Ok(Err(missing)) => {
-            let gone: Vec<String> = missing.iter().map(ToString::to_string).collect();
-            return format!("it cannot be switched back: gone is {}", gone.join(", "));
-        }
-        Err(error) => return format!("it is not switched back: {}", error.message),
-    };
-    if plan.is_empty() {
-        return "what callers reach is what it was before, so there is nothing to switch back"
-            .to_owned();
-    }
-    if !context.global.json {
-        context.say("switching back to what was live before:");
-    }
-    match run.switch_back(&plan).await {
-        Ok(_) => "switched back to what was live before".to_owned(),
-        Err(error) => format!("it is not switched back whole: {}", error.message),
-    }
-}
-
-/// Two people connect, and where the shipped handlers serve, one says something to the other.
-fn built_in(stack: &Stack, with_tokens: bool) -> String {
-    let connect = if with_tokens {
-        "alice connects ?token=${token:smoke-a:smoke}&groupId=smoke\n\
-         bob connects ?token=${token:smoke-b:smoke}&groupId=smoke\n"
-    } else {
-        "alice connects ?userId=smoke-${id}-a&groupId=smoke-${id}\n\
-         bob connects ?userId=smoke-${id}-b&groupId=smoke-${id}\n"
-    };
-    let whose = if with_tokens { "smoke" } else { "smoke-${id}" };
-    let Some((field, action)) = way_to_send(stack) else {
-        return connect.to_owned();
-    };
-    let said = format!(r#""{field}":"{action}","messageId":"smoke-${{id}}""#);
-    let hears = |by: &str| {
-        format!(
-            r#"{by} receives {{"type":"message","data":{{"messageId":"smoke-${{id}}","content":"smoke"}}}}"#
-        )
-    };
-    let status = r#"alice receives {"type":"messageStatus","data":{"messageId":"smoke-${id}","status":"delivered"}}"#;
-    let (to, hearers) = if finds_by(stack, "userId") {
-        (format!(r#""recipientId":"{whose}-b""#), hears("bob"))
-    } else if finds_by(stack, "groupId") {
-        // Everybody in the group hears it, whoever said it, too.
-        let both = format!("{}\n{}", hears("alice"), hears("bob"));
-        (format!(r#""groupId":"{whose}","senderName":"smoke""#), both)
-    } else {
-        return connect.to_owned();
-    };
-    format!("{connect}alice sends {{{said},{to},\"content\":\"smoke\"}}\n{hearers}\n{status}\n")
-}
-
-/// The field of a message that selects its route, and its value for the shipped handler that sends.
-pub(super) fn way_to_send(stack: &Stack) -> Option<(&str, &str)> {
-    let select = stack.api.select.as_deref();
-    let select = select.unwrap_or("$request.body.action");
-    let field = select.strip_prefix("$request.body.")?;
-    let is_plain = field.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let sends = |key: &str, function: &str| {
-        let handler = stack.functions.get(function).and_then(|def| def.handler);
-        match handler {
-            Some(Shipped::Send) => !key.starts_with('$'),
-            // It goes by the route's name.
-            Some(Shipped::Chat) => key == "sendMessage",
-            _ => false,
-        }
-    };
-    let mut routes = stack.api.routes.iter();
-    let route = routes.find(|(key, def)| sends(key, def.function()))?;
-    is_plain.then_some((field, route.0.as_str()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::load_text;
 
-    fn written(edit: impl Fn(&str) -> String) -> String {
-        let text = edit(include_str!("../../stack.yaml"));
-        let loaded = load_text(&text, "stack.yaml", None, &|_| None);
-        let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-        let text = built_in(&loaded.stack, false);
-        Script::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
-        text
+    #[test]
+    fn a_token_that_can_be_read_says_whom_it_names() {
+        let claims = BASE64_URL_SAFE_NO_PAD.encode(r#"{"sub":"alice"}"#);
+        assert_eq!(
+            subject(&format!("e30.{claims}.x")).as_deref(),
+            Some("alice")
+        );
+        for other in ["opaque", "a.b.c", "", "e30.e30.x"] {
+            assert_eq!(subject(other), None, "{other}");
+        }
     }
 
     #[test]
-    fn what_is_said_fits_the_stack() {
-        let direct = written(str::to_owned);
-        assert!(direct.contains(r#""action":"sendMessage""#), "{direct}");
-        assert!(
-            direct.contains(r#""recipientId":"smoke-${id}-b""#),
-            "{direct}"
+    fn a_step_takes_from_the_one_before_to_its_last_line() {
+        let steps = [
+            ("one".to_owned(), 2),
+            ("two".to_owned(), 4),
+            ("three".to_owned(), 5),
+        ];
+        let at = |line, millis| Mark {
+            line,
+            at: Duration::from_millis(millis),
+        };
+        let marks = [at(1, 5), at(2, 10), at(3, 30), at(4, 40)];
+        let error = PlayError {
+            line: 5,
+            expected: String::new(),
+            instead: Vec::new(),
+        };
+        let told = |marks: &[Mark], error| -> Vec<(u128, bool)> {
+            let tried = tried(&steps, marks, error, Duration::from_millis(100));
+            tried
+                .iter()
+                .map(|step| (step.took.as_millis(), step.failed))
+                .collect()
+        };
+        assert_eq!(
+            told(&marks, Some(&error)),
+            [(10, false), (30, false), (60, true)]
         );
-        let group = written(|text| text.replace("userId-index: userId", ""));
-        assert!(group.contains(r#""groupId":"smoke-${id}""#), "{group}");
-        assert!(
-            group.contains("alice receives {\"type\":\"message\""),
-            "{group}"
+        assert_eq!(told(&marks[..1], Some(&error)), [(100, true)]);
+        let all: Vec<Mark> = marks.into_iter().chain([at(5, 41)]).collect();
+        assert_eq!(told(&all, None), [(10, false), (30, false), (1, false)]);
+        // Nobody may be left with more at the end.
+        assert_eq!(
+            told(&all, Some(&error)),
+            [(10, false), (30, false), (1, true)]
         );
-        let typed = written(|text| text.replace("body.action", "body.kind"));
-        assert!(typed.contains(r#"{"kind":"sendMessage","#), "{typed}");
-    }
-
-    /// Nobody knows what other functions understand.
-    #[test]
-    fn without_a_shipped_handler_people_only_connect() {
-        let own = "sendMessage: { source: ./code }\n  more: { handler: send";
-        let other = written(|text| text.replace("sendMessage: { handler: send", own));
-        assert_eq!(other.lines().count(), 2, "{other}");
     }
 }

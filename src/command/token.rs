@@ -51,11 +51,7 @@ pub(crate) fn mint(
     lasts: Duration,
 ) -> Result<String, Error> {
     let Some(jwt) = session.loaded.stack.jwt().filter(|_| mints(session)) else {
-        return Err(
-            Error::failed("tokens are made for the local cloud's own issuer alone").hint(
-                "write `auth: { jwt: { issuer: local, audience: [ … ] } }`, and say `--local`",
-            ),
-        );
+        return Err(no_issuer());
     };
     if user.is_empty() || user.chars().any(char::is_control) {
         return Err(Error::usage(
@@ -72,6 +68,11 @@ pub(crate) fn mint(
     let claims = claims(jwt, &issuer, user, groups, lasts);
     pen.sign(&claims)
         .map_err(|error| Error::failed(error.to_string()))
+}
+
+fn no_issuer() -> Error {
+    Error::failed("tokens are made for the local cloud's own issuer alone")
+        .hint("write `auth: { jwt: { issuer: local, audience: [ … ] } }`, and say `--local`")
 }
 
 fn claims(jwt: &JwtDef, issuer: &str, user: &str, groups: &[String], lasts: Duration) -> Value {
@@ -97,7 +98,7 @@ fn claims(jwt: &JwtDef, issuer: &str, user: &str, groups: &[String], lasts: Dura
 
 /// What a conversation asks for without holding it: `token:alice`, `token:alice:ward-3,ward-4`, `env:ALICE_TOKEN`.
 pub(crate) fn secrets(
-    session: &Session,
+    session: Option<&Session>,
     script: &Script,
 ) -> Result<BTreeMap<String, String>, Error> {
     let value = |asked: &str| match asked.split_once(':') {
@@ -105,6 +106,7 @@ pub(crate) fn secrets(
             let (user, groups) = who.split_once(':').unwrap_or((who, ""));
             let groups = groups.split(',').filter(|group| !group.is_empty());
             let groups: Vec<String> = groups.map(str::to_owned).collect();
+            let session = session.ok_or_else(no_issuer)?;
             mint(session, user, &groups, LASTS)
         }
         Some(("env", name)) => environment(name).ok_or_else(|| {

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
-use super::trust;
+use super::{ends, trust};
 
 /// How much of a refusal's body is shown.
 const BODY_SHOWN: usize = 300;
@@ -32,6 +32,8 @@ const NO_CLOSE: u16 = 1006;
 pub struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     subprotocol: Option<String>,
+    /// Pings that are not answered yet.
+    pings: usize,
     /// How the connection ended, once its peer has said so or is gone.
     closed: Option<Closed>,
 }
@@ -42,6 +44,8 @@ pub enum Frame {
     Text(String),
     /// Its length: API Gateway sends none.
     Binary(usize),
+    /// The answer to [`Client::ping`], with what that said.
+    Pong(Vec<u8>),
     Closed(Closed),
 }
 
@@ -126,6 +130,7 @@ impl Client {
         Ok(Self {
             socket,
             subprotocol,
+            pings: 0,
             closed: None,
         })
     }
@@ -137,10 +142,20 @@ impl Client {
 
     /// Sends one text message.
     pub async fn send(&mut self, text: &str) -> Result<(), TalkError> {
+        self.put(Message::text(text)).await
+    }
+
+    /// Asks for a [`Frame::Pong`] with the same bytes, 125 at most.
+    pub async fn ping(&mut self, bytes: &[u8]) -> Result<(), TalkError> {
+        self.pings += 1;
+        self.put(Message::Ping(bytes.to_vec().into())).await
+    }
+
+    async fn put(&mut self, message: Message) -> Result<(), TalkError> {
         if let Some(closed) = &self.closed {
             return Err(TalkError::Closed(closed.clone()));
         }
-        match self.socket.send(Message::text(text)).await {
+        match self.socket.send(message).await {
             Ok(()) => Ok(()),
             Err(error) => Err(match ended(&error) {
                 Some(closed) => TalkError::Closed(closed),
@@ -163,7 +178,13 @@ impl Client {
                 // The end is when the stream is over: then the answer to this has been sent.
                 Message::Close(frame) => self.closed = Some(Closed::from(frame)),
                 // Pings are answered by the next read; a bare frame never comes out of a read.
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                Message::Ping(_) | Message::Frame(_) => {}
+                Message::Pong(bytes) if self.pings > 0 => {
+                    self.pings -= 1;
+                    return Frame::Pong(bytes.to_vec());
+                }
+                // Nobody asked.
+                Message::Pong(_) => {}
             }
         }
     }
@@ -203,6 +224,16 @@ impl Closed {
         }
     }
 
+    /// What to do about it, where nobody here wanted it.
+    pub fn advice(&self) -> Option<&'static str> {
+        ends::advice(self.code)
+    }
+
+    /// Whether a new connection can do better.
+    pub fn is_passing(&self) -> bool {
+        ends::is_passing(self.code)
+    }
+
     /// Whether it is what a server answers to a goodbye: the same code, or none.
     pub fn is_answer(&self) -> bool {
         matches!(self.code, NORMAL | NO_CODE)
@@ -220,31 +251,11 @@ impl From<Option<CloseFrame>> for Closed {
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.code, meaning(self.code))?;
+        write!(f, "{} ({})", self.code, ends::meaning(self.code))?;
         if self.reason.is_empty() {
             return Ok(());
         }
         write!(f, ": {}", super::plain(&self.reason))
-    }
-}
-
-/// What a close code means, and what it means on API Gateway where that says more.
-fn meaning(code: u16) -> &'static str {
-    match code {
-        1000 => "closed normally",
-        1001 => "going away: idle for 10 minutes, open for 2 hours, or the stage is gone",
-        1002 => "protocol error",
-        1003 => "unacceptable data: API Gateway takes text frames only",
-        1005 => "closed without a code",
-        1006 => "cut off without a close",
-        1007 => "a text frame that is not UTF-8",
-        1008 => "policy violation",
-        1009 => "too big: a message may have 128 KB, a frame 32 KB",
-        1011 => "server error",
-        1012 => "the server restarts",
-        1013 => "try again later",
-        3000..=4999 => "the application's own code",
-        _ => "unknown",
     }
 }
 
@@ -253,7 +264,7 @@ impl fmt::Display for ConnectError {
         match self {
             Self::Refused { status, body } => {
                 write!(f, "the handshake was refused with {status}")?;
-                if let Some(why) = reason(*status) {
+                if let Some(why) = ends::reason(*status) {
                     write!(f, ": {why}")?;
                 }
                 if body.is_empty() {
@@ -274,23 +285,26 @@ impl fmt::Display for ConnectError {
 
 impl std::error::Error for ConnectError {}
 
-/// Who on API Gateway answers a handshake with this status, and why.
-fn reason(status: u16) -> Option<&'static str> {
-    Some(match status {
-        400 => "the $connect function found the request wrong, such as without a userId",
-        401 => "there was no token, or the authorizer did not believe it",
-        403 => {
-            "the authorizer or the $connect function denied it, the stage's name is wrong, or the stage has no deployment"
+impl ConnectError {
+    /// The next thing to try.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Refused { status, .. } => ends::remedy(*status),
+            Self::Subprotocol(_) | Self::Url(_) => None,
+            Self::Unreachable(_) => {
+                Some("see that the host is right and the network lets you reach it")
+            }
         }
-        404 => "nothing is served at this address",
-        426 => "the address is right, but what was asked for was no WebSocket",
-        429 => "throttled: more new connections than the stage or the account allows",
-        500 => "the authorizer or the $connect function failed, or API Gateway may not call it",
-        502 => "the $connect function failed, or answered without a statusCode",
-        503 => "the service is not available",
-        504 => "the $connect function took too long",
-        _ => return None,
-    })
+    }
+
+    /// Whether the same handshake may go well a moment later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => ends::may_pass(*status),
+            Self::Unreachable(_) => true,
+            Self::Subprotocol(_) | Self::Url(_) => false,
+        }
+    }
 }
 
 fn refused(error: tungstenite::Error, url: &str) -> ConnectError {

@@ -4,6 +4,9 @@
 //! Never: AWS's APIs, a stack, a clock of its own, or any other module of ours.
 
 pub mod client;
+pub mod dialect;
+pub mod ends;
+pub mod errand;
 mod pattern;
 pub mod play;
 pub mod script;
@@ -18,16 +21,22 @@ pub use client::{Client, Closed, ConnectError, Frame, TalkError};
 pub use play::{PlayOptions, play};
 pub use script::{Script, ScriptError};
 pub use transcript::{Line, PlayError, Summary, What};
+pub use trust::is_local;
 
 /// Text that somebody else wrote, as it may be shown: without what a terminal would obey.
 fn plain(text: &str) -> String {
     text.chars()
         .map(|c| {
-            if c.is_control() {
+            if c.is_control() || turns_text(c) {
                 char::REPLACEMENT_CHARACTER
             } else {
                 c
             }
         })
         .collect()
+}
+
+/// Characters that turn the direction of what follows, so that a line reads otherwise than it is.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -15,7 +15,7 @@ use super::client::{Client, Closed, ConnectError, Frame, TalkError};
 use super::pattern::{Pattern, fill};
 use super::plain;
 use super::script::{Act, Script, Statement};
-use super::transcript::{Line, PlayError, Summary, What};
+use super::transcript::{Line, Mark, PlayError, Summary, What};
 
 /// How a script is played.
 #[derive(Debug, Clone)]
@@ -57,6 +57,17 @@ pub async fn play(
     options: &PlayOptions,
     tell: impl FnMut(&Line),
 ) -> Result<Summary, PlayError> {
+    play_timed(script, url, options, tell, &mut Vec::new()).await
+}
+
+/// As [`play`]; notes when each statement was done, those before a failure, too.
+pub async fn play_timed(
+    script: &Script,
+    url: &str,
+    options: &PlayOptions,
+    tell: impl FnMut(&Line),
+    marks: &mut Vec<Mark>,
+) -> Result<Summary, PlayError> {
     let started = Instant::now();
     let width = script
         .people()
@@ -79,6 +90,10 @@ pub async fn play(
     };
     for statement in &script.statements {
         stage.perform(statement).await?;
+        marks.push(Mark {
+            line: statement.line,
+            at: started.elapsed(),
+        });
     }
     let last = script
         .statements
@@ -376,6 +391,8 @@ impl<F: FnMut(&Line)> Stage<'_, F> {
         let text = match frame {
             Frame::Text(text) => text,
             Frame::Binary(length) => format!("(a binary frame of {length} bytes)"),
+            // Nobody in a script pings.
+            Frame::Pong(_) => return,
             Frame::Closed(closed) => {
                 let person = self.person(name);
                 person.client = None;

@@ -55,6 +55,20 @@ pub(super) enum Act {
     Vanishes,
 }
 
+impl Act {
+    fn verb(&self) -> &'static str {
+        match self {
+            Self::Connects { .. } => "connects",
+            Self::Refused { .. } => "is refused",
+            Self::Sends(_) => "sends",
+            Self::Receives(_) => "receives",
+            Self::ReceivesNothing => "receives nothing",
+            Self::Leaves => "leaves",
+            Self::Vanishes => "vanishes",
+        }
+    }
+}
+
 /// What is wrong with a script, line by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptError {
@@ -99,6 +113,14 @@ impl Script {
         } else {
             Err(ScriptError { problems })
         }
+    }
+
+    /// Each statement's line, and in a few words what it is.
+    pub fn outline(&self) -> impl Iterator<Item = (usize, String)> {
+        self.statements.iter().map(|statement| {
+            let Statement { line, person, act } = statement;
+            (*line, format!("line {line}: {person} {}", act.verb()))
+        })
     }
 
     /// What stands in query strings as `${…}` for somebody else to fill in; `${id}` is the player's own.

@@ -130,6 +130,7 @@ impl<W: AsyncWrite + Unpin> Screen<'_, W> {
                 self.line("←", &format!("(a binary frame of {length} bytes)"))
                     .await?;
             }
+            Frame::Pong(_) => {}
             Frame::Closed(closed) => {
                 self.line("·", &format!("closed {closed}")).await?;
                 return Ok(Some(closed));

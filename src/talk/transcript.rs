@@ -59,6 +59,15 @@ pub struct Summary {
     pub took: Duration,
 }
 
+/// A statement was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Its line in the script.
+    pub line: usize,
+    /// Since the beginning.
+    pub at: Duration,
+}
+
 /// Where the conversation went another way than written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlayError {
@@ -71,15 +80,19 @@ pub struct PlayError {
 
 impl fmt::Display for PlayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: expected {}, but ", self.line, self.expected)?;
-        match self.instead.as_slice() {
-            [] => f.write_str("nothing came"),
-            [only] => f.write_str(only),
-            several => {
-                f.write_str("there came:")?;
-                several.iter().try_for_each(|one| write!(f, "\n  {one}"))
-            }
-        }
+        write!(f, "line {}: {}", self.line, self.story())
+    }
+}
+
+impl PlayError {
+    /// What went wrong, for who has not seen the script.
+    pub fn story(&self) -> String {
+        let instead = match self.instead.as_slice() {
+            [] => "nothing came".to_owned(),
+            [only] => only.clone(),
+            several => format!("there came:\n  {}", several.join("\n  ")),
+        };
+        format!("expected {}, but {instead}", self.expected)
     }
 }
 

@@ -16,6 +16,11 @@ pub(super) fn is_here(uri: &Uri) -> bool {
     matches!(host, "127.0.0.1" | "[::1]" | "localhost") || host.ends_with(".localhost")
 }
 
+/// Whether the URL is one of a server on this machine.
+pub fn is_local(url: &str) -> bool {
+    url.parse().is_ok_and(|uri| is_here(&uri))
+}
+
 /// Trusts this authority and no other.
 pub(super) fn only(path: &Path) -> Result<Connector, String> {
     let unusable =
