@@ -1,6 +1,7 @@
 //! The command line: clap structs only. Their doc comments are the manual.
 
 mod args;
+mod cost;
 mod shell;
 pub mod talk;
 
@@ -12,6 +13,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use args::*;
+pub use cost::Cost;
 pub use shell::*;
 
 /// Where `dev` listens unless told otherwise.
@@ -345,12 +347,13 @@ Examples:
     Logs(Logs),
     /// Estimate what the stack costs a month, and which quota it meets first
     ///
-    /// Arithmetic on prices and quotas of one Region, as the last line says; no account is asked.
+    /// Arithmetic on prices and quotas of one Region, as the last lines say; no account is asked.
     #[command(after_help = "\
 Examples:
   msgai cost --users 5000
   msgai cost --users 5000 --messages-per-user-day 200 --recipients 8
-  msgai cost --users 100000 --json | jq .dollars")]
+  msgai cost --users 5000 --plot
+  msgai cost --users 100000 --json | jq .toPay")]
     Cost(Cost),
     /// Print the least IAM policy for who deploys, or of a function
     #[command(after_help = "\

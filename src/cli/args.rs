@@ -68,6 +68,7 @@ pub struct Locking {
     pub no_lock: bool,
 }
 
+/// A length of time; a day of it has 24 hours.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     let wrong = || "a time is like `90s`, `5m` or `1d`".to_owned();
     if text == "0" {
@@ -187,28 +188,6 @@ pub struct Logs {
 }
 
 #[derive(Debug, Args)]
-pub struct Cost {
-    /// People who use it on a day
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub users: u32,
-    /// Messages that each of them sends on a day
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub messages_per_user_day: u32,
-    /// Connections that a message reaches
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub recipients: u32,
-    /// Hours that each of them is connected on a day
-    #[arg(long, value_name = "H", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=24))]
-    pub hours: u8,
-    /// Bytes of a message, as it goes out
-    #[arg(long, value_name = "N", default_value_t = 500)]
-    pub message_bytes: u32,
-    /// How much busier the busiest minute is than the mean of a day
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
-    pub peak: u16,
-}
-
-#[derive(Debug, Args)]
 pub struct Policy {
     /// The one that this function's role gets, by its name in the stack file
     #[arg(long, value_name = "NAME")]
@@ -278,4 +257,20 @@ pub struct Token {
     /// How long it is good for, such as `90s`; 30 days at most
     #[arg(long, value_name = "TIME", default_value = "8h", value_parser = time)]
     pub lasts: Duration,
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_may_be_of_days() {
+        let hours = |n| Ok(Duration::from_hours(n));
+        assert_eq!(time("1d"), hours(24));
+        assert_eq!(time("1d 2h"), hours(26));
+        assert_eq!(time("90m"), Ok(Duration::from_mins(90)));
+        assert_eq!(time("0"), Ok(Duration::ZERO));
+        for wrong in ["", "5", "-5m", "1mo", "soon"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -2,64 +2,114 @@
 
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 use super::Context;
 use super::session::find;
 use crate::cli::Cost;
-use crate::cost::{Bound, Estimate, Line, Traffic, estimate, figures};
+use crate::cost::{
+    Bound, Estimate, Figures, Grows, How, Line, Load, Shape, Traffic, Usage, estimate_of, figures,
+    plot,
+};
 use crate::error::Error;
 use crate::plan::wrap::{COLUMNS, wrap};
-use crate::stack::Stack;
 
-/// The table that makes a message a transaction.
-const TIMELINE: &str = "timeline";
+/// What an estimate is made of, and what is to be said of it.
+struct Basis {
+    usage: Usage,
+    load: Load,
+    shape: Shape,
+    /// For the chart's axis.
+    users: Option<f64>,
+    /// For the document: `traffic` or `measured`.
+    given: (&'static str, Value),
+    notes: Vec<String>,
+}
 
 pub(crate) fn run(context: &Context, args: &Cost) -> Result<ExitCode, Error> {
-    let traffic = traffic(args, has_timeline(context)?);
-    let estimate = estimate(&traffic, &figures());
-    if context.global.json {
-        let document = serde_json::to_value(&estimate);
-        let mut document = document.map_err(|e| Error::failed(e.to_string()))?;
-        document["type"] = "cost".into();
-        document["version"] = 1.into();
-        context.say_json(document);
-    } else {
-        context.print(&text(&estimate));
-    }
+    let figures = figures();
+    let basis = given(context, args, &figures)?;
+    show(context, args, &basis, &figures);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Of the stack file, if there is one; the reference stack has one.
-fn has_timeline(context: &Context) -> Result<bool, Error> {
-    let is_named = context.global.file.is_some();
-    if !is_named && find(context).is_err() {
-        return Ok(true);
+fn show(context: &Context, args: &Cost, basis: &Basis, figures: &Figures) {
+    let Basis {
+        usage,
+        load,
+        shape,
+        users,
+        ..
+    } = basis;
+    let estimate = estimate_of(usage, load, shape, figures);
+    if context.global.json {
+        context.say_json(document(&estimate, basis, figures));
+        return;
     }
-    let loaded = super::session::load(context)?;
-    let stack: &Stack = &loaded.stack;
-    Ok(stack.tables.contains_key(TIMELINE))
+    let mut out = text(&estimate);
+    if args.plot {
+        let chart = plot(usage, load, shape, figures, *users);
+        out.push_str(&format!("\n{chart}"));
+    }
+    let notes = basis.notes.iter().cloned().chain(about(&estimate, figures));
+    for note in notes {
+        out.push_str(&format!("\n{}\n", wrap(&note, COLUMNS)));
+    }
+    context.print(&out);
 }
 
-fn traffic(args: &Cost, has_timeline: bool) -> Traffic {
-    Traffic {
+/// From the flags, and the shape of the stack file, if there is one.
+fn given(context: &Context, args: &Cost, figures: &Figures) -> Result<Basis, Error> {
+    let is_named = context.global.file.is_some();
+    let shape = if !is_named && find(context).is_err() {
+        Shape::reference()
+    } else {
+        Shape::of(&super::session::load(context)?.stack)
+    };
+    let traffic = Traffic {
         users: args.users.into(),
         messages_per_user_day: args.messages_per_user_day.into(),
         recipients: args.recipients.into(),
         hours_per_user_day: args.hours.into(),
         message_bytes: args.message_bytes.into(),
-        timelines: if has_timeline { 1.0 } else { 0.0 },
+        months_kept: args.months.into(),
         peak: args.peak.into(),
-    }
+    };
+    let seconds = traffic.users / figures.quotas.connects_per_second;
+    let storm = format!(
+        "After an outage all connect at once: {} users are back after {} s at the soonest.",
+        args.users,
+        number(seconds.max(1.0).ceil())
+    );
+    Ok(Basis {
+        usage: Usage::of(&traffic, &shape, &figures.quotas),
+        load: Load::of(&traffic, &shape, &figures.quotas),
+        shape,
+        users: Some(traffic.users),
+        given: ("traffic", json!(traffic)),
+        notes: vec![storm],
+    })
+}
+
+fn document(estimate: &Estimate, basis: &Basis, figures: &Figures) -> Value {
+    let mut document = json!(estimate);
+    document["type"] = "cost".into();
+    document["version"] = 2.into();
+    document["toPay"] = estimate.to_pay().into();
+    document["toBeChecked"] = json!(figures.to_be_checked());
+    let (name, value) = &basis.given;
+    document[*name] = value.clone();
+    document
 }
 
 fn text(estimate: &Estimate) -> String {
-    let mut out = String::new();
+    let mut out = row("", "at list price", "free", "to pay");
     for line in &estimate.lines {
         out.push_str(&priced(line));
     }
-    out.push_str(&format!(
-        "{:<48}{:>12.2}\n",
-        "A month, in dollars", estimate.dollars
-    ));
+    let Estimate { dollars, free, .. } = estimate;
+    let total = [*dollars, *free, estimate.to_pay()].map(|amount| format!("{amount:.2}"));
+    out.push_str(&row("A month, in dollars", &total[0], &total[1], &total[2]));
     out.push_str("\nAs it grows, in the busiest minute:\n");
     for (n, bound) in estimate.bounds.iter().enumerate() {
         out.push_str(&met(bound));
@@ -68,38 +118,78 @@ fn text(estimate: &Estimate) -> String {
             out.push_str(&format!("{then}\n"));
         }
     }
-    let timeline = match estimate.traffic.timelines {
-        timelines if timelines > 0.0 => "with a timeline",
-        _ => "without a timeline",
-    };
-    let note = format!(
-        "Prices and quotas of {}, read {}, {timeline}, nothing free taken off. \
-         An estimate: docs/scale.md says how it is made.",
-        estimate.region, estimate.read
-    );
-    out.push_str(&format!("\n{}\n", wrap(&note, COLUMNS)));
     out
+}
+
+fn row(what: &str, dollars: &str, free: &str, to_pay: &str) -> String {
+    format!("{what:<47}{dollars:>13}{free:>9}{to_pay:>11}\n")
 }
 
 fn priced(line: &Line) -> String {
     let what = format!("{:<12} {}", line.service, line.what);
-    let amount = format!("{} {}", number(line.amount), line.unit);
-    format!("{what:<33}{amount:>15}{:>12.2}\n", line.dollars)
+    let Some((amount, dollars)) = line.amount.zip(line.dollars) else {
+        return format!("{what:<33}not counted\n");
+    };
+    let up_to = if line.how == How::AtMost { "< " } else { "" };
+    let amount = format!("{up_to}{} {}", number(amount), line.unit);
+    let free = match line.free {
+        free if free > 0.0 => format!("{free:.2}"),
+        _ => String::new(),
+    };
+    let to_pay = line.to_pay().unwrap_or_default();
+    row(
+        &format!("{what:<32}{amount:>15}"),
+        &format!("{dollars:.2}"),
+        &free,
+        &format!("{to_pay:.2}"),
+    )
 }
 
 fn met(bound: &Bound) -> String {
+    let what = match bound.with {
+        Grows::Users => "users",
+        Grows::Group => "group",
+    };
+    let (used, grows) = (bound.used.map(number), bound.grows.map(number));
+    let Some((used, grows)) = used.zip(grows) else {
+        return format!(
+            "  {:<39}not counted, of {}\n",
+            bound.quota,
+            number(bound.most)
+        );
+    };
     format!(
-        "  {:<41}{:>9} of {:>7}   at {} times the users\n",
+        "  {:<39}{used:>8} of {:<6} {grows:>9} times the {what}\n",
         bound.quota,
-        number(bound.used),
-        number(bound.most),
-        number(bound.grows)
+        number(bound.most)
     )
+}
+
+/// Where the figures are from, and what is free.
+fn about(estimate: &Estimate, figures: &Figures) -> Vec<String> {
+    let timeline = match estimate.shape.timelines {
+        timelines if timelines > 0.0 => "with a timeline",
+        _ => "without a timeline",
+    };
+    let (ended, credits) = (&figures.ended, &figures.credits);
+    let free = format!(
+        "Free is what an account has free each month for as long as it lasts, all its stacks together. The messages and \
+         connection minutes that were free for {} months were for accounts made before {}: that is over. \
+         Accounts made since begin with up to ${} of credits, for {} months.",
+        ended.months, ended.accounts_before, credits.dollars, credits.months
+    );
+    let note = format!(
+        "Prices and quotas of {}, read {}, {timeline}; other Regions cost more or less. An estimate: docs/cost.md says how \
+         it is made, and where each price was found.",
+        estimate.region, estimate.read
+    );
+    vec![free, note]
 }
 
 /// As many digits as matter.
 fn number(value: f64) -> String {
     match value {
+        v if v >= 1e6 => format!("{v:.1e}"),
         v if v >= 100.0 => format!("{v:.0}"),
         v if v >= 1.0 => format!("{v:.1}"),
         v => format!("{v:.3}"),

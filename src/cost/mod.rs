@@ -1,14 +1,23 @@
 //! What a chat costs a month, and which quota it meets first as it grows.
 //!
-//! In: a [`Traffic`]. Out: an [`Estimate`]. Prices and quotas are one dated file, `figures.json`; what the handlers do for a
-//! message is here, in calls and bytes. `docs/scale.md` states what `scale.rs` computes. Never: a clock, a network.
+//! In: a [`Traffic`], or what was [`Measured`], and the [`Shape`] of a stack. Out: an [`Estimate`]. Prices and quotas are one
+//! dated file, `figures.json`; what the handlers do for a message is here, in calls and bytes. `docs/cost.md` says how, and
+//! `docs/scale.md` states what `scale.rs` computes. Never: a clock, a network.
 
 mod bound;
 mod figures;
+mod measured;
+mod plot;
 mod scale;
+mod shape;
+mod usage;
 
-pub use bound::{Bound, bounds};
+pub use bound::{Bound, Grows, Load, bounds};
 pub use figures::{Figures, Prices, Quotas, figures};
+pub use measured::{Measured, Peaks};
+pub use plot::plot;
+pub use shape::Shape;
+pub use usage::{Amount, How, Usage};
 
 use serde::Serialize;
 
@@ -18,9 +27,8 @@ const DAYS: f64 = MONTH_MINUTES / 1440.0;
 const MILLION: f64 = 1e6;
 const GB: f64 = 1e9;
 
-/// A row of the Connections table in an index, and a line in a log, in bytes; rounded up.
+/// A row of the Connections table in an index, in bytes; rounded up.
 const ROW_BYTES: f64 = 200.0;
-const LOG_BYTES: f64 = 900.0;
 
 /// What people do.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -33,8 +41,8 @@ pub struct Traffic {
     pub recipients: f64,
     pub hours_per_user_day: f64,
     pub message_bytes: f64,
-    /// Timelines that a message is written to: a group's, or one for each person; 0 without the table.
-    pub timelines: f64,
+    /// How long messages have been kept.
+    pub months_kept: f64,
     /// How much busier the busiest minute is than the mean of a day.
     pub peak: f64,
 }
@@ -45,10 +53,14 @@ pub struct Traffic {
 pub struct Line {
     pub service: &'static str,
     pub what: &'static str,
-    /// How many, in the unit that is billed.
-    pub amount: f64,
+    /// How many, in the unit that is billed; nothing, where nobody knows.
+    pub amount: Option<f64>,
     pub unit: &'static str,
-    pub dollars: f64,
+    pub how: How,
+    /// At the list's price, from the first one on.
+    pub dollars: Option<f64>,
+    /// What of them an account need not pay, if no other stack uses it up.
+    pub free: f64,
 }
 
 /// A month.
@@ -58,180 +70,182 @@ pub struct Estimate {
     pub region: String,
     /// When prices and quotas were read.
     pub read: String,
-    pub traffic: Traffic,
+    pub shape: Shape,
     pub lines: Vec<Line>,
+    /// The sum of what is known, at the list's prices.
     pub dollars: f64,
+    pub free: f64,
     /// The quotas, the one that is met first on top.
     pub bounds: Vec<Bound>,
 }
 
-/// What happens in a month, in numbers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Month {
-    pub(super) messages: f64,
-    pub(super) frames: f64,
-    pub(super) connects: f64,
-    pub(super) connection_minutes: f64,
+impl Line {
+    pub fn to_pay(&self) -> Option<f64> {
+        self.dollars.map(|dollars| dollars - self.free)
+    }
 }
 
-impl Traffic {
-    fn month(&self, quotas: &Quotas) -> Month {
-        let user_days = self.users * DAYS;
-        let messages = user_days * self.messages_per_user_day;
-        let sessions = (self.hours_per_user_day * 3600.0 / quotas.connection_seconds).ceil();
-        Month {
-            messages,
-            // To each recipient, and one to the sender that says so.
-            frames: messages * (self.recipients + 1.0),
-            connects: user_days * sessions.max(1.0),
-            connection_minutes: user_days * self.hours_per_user_day * 60.0,
-        }
-    }
-
-    /// Frames count by the 32 KB.
-    fn meters(&self, quotas: &Quotas) -> f64 {
-        (self.message_bytes / quotas.metered_bytes).ceil().max(1.0)
-    }
-
-    /// Write units of a message: stored, and noted as delivered. In a transaction everything counts twice: the message,
-    /// and the head and the entry of each timeline.
-    pub(super) fn writes(&self) -> f64 {
-        let kilobytes = (self.message_bytes / 1024.0).ceil().max(1.0);
-        let placed = match self.timelines {
-            timelines if timelines > 0.0 => kilobytes + timelines * 2.0 * (1.0 + kilobytes),
-            _ => 0.0,
-        };
-        2.0 * kilobytes + placed
-    }
-
-    /// Milliseconds that `send` takes: the tables' answers, and posts 64 at once of about 10 ms.
-    fn send_millis(&self) -> f64 {
-        25.0 + (self.recipients / 64.0).ceil() * 10.0
+impl Estimate {
+    pub fn to_pay(&self) -> f64 {
+        self.dollars - self.free
     }
 }
 
 /// What the traffic costs in a month, and how near it is to the quotas.
-pub fn estimate(traffic: &Traffic, figures: &Figures) -> Estimate {
-    let Figures { prices, quotas, .. } = figures;
-    let month = traffic.month(quotas);
-    let mut lines = gateway(traffic, &month, prices, quotas);
-    lines.extend(lambda(traffic, &month, prices));
-    lines.extend(tables(traffic, &month, prices));
-    lines.extend(rest(traffic, &month, prices));
+pub fn estimate(traffic: &Traffic, shape: &Shape, figures: &Figures) -> Estimate {
+    let quotas = &figures.quotas;
+    let usage = Usage::of(traffic, shape, quotas);
+    let load = Load::of(traffic, shape, quotas);
+    estimate_of(&usage, &load, shape, figures)
+}
+
+/// As [`estimate`], of what is known to happen.
+pub fn estimate_of(usage: &Usage, load: &Load, shape: &Shape, figures: &Figures) -> Estimate {
+    let lines = lines(usage, shape, figures);
     Estimate {
         region: figures.region.clone(),
         read: figures.read.clone(),
-        traffic: *traffic,
-        dollars: lines.iter().map(|line| line.dollars).sum(),
+        shape: *shape,
+        dollars: lines.iter().filter_map(|line| line.dollars).sum(),
+        free: lines.iter().map(|line| line.free).sum(),
         lines,
-        bounds: bounds(traffic, quotas),
+        bounds: bounds(load, shape, &figures.quotas),
     }
 }
 
-fn line(
+/// A line at one price, of which an account has some free.
+struct Priced {
     service: &'static str,
     what: &'static str,
-    amount: f64,
     unit: &'static str,
-    dollars: f64,
-) -> Line {
-    Line {
-        service,
-        what,
-        amount,
-        unit,
-        dollars,
+    amount: Amount,
+    price: f64,
+    free: f64,
+}
+
+impl Priced {
+    fn line(self) -> Line {
+        let dollars = self.amount.value.map(|amount| amount * self.price);
+        let free = self.amount.value.unwrap_or_default().min(self.free);
+        Line {
+            service: self.service,
+            what: self.what,
+            amount: self.amount.value,
+            unit: self.unit,
+            how: self.amount.how,
+            dollars,
+            free: free * self.price,
+        }
     }
 }
 
-fn gateway(traffic: &Traffic, month: &Month, prices: &Prices, quotas: &Quotas) -> Vec<Line> {
-    let messages = (month.messages + month.frames) * traffic.meters(quotas) / MILLION;
-    let minutes = month.connection_minutes / MILLION;
-    vec![
-        line(
-            "API Gateway",
-            "messages in and out",
-            messages,
-            "million",
-            prices.messages(messages),
-        ),
-        line(
+fn lines(usage: &Usage, shape: &Shape, figures: &Figures) -> Vec<Line> {
+    let Figures { prices, free, .. } = figures;
+    let priced = |service, what, unit, amount, price, free| Priced {
+        service,
+        what,
+        unit,
+        amount,
+        price,
+        free,
+    };
+    let gb_second = if shape.arm {
+        prices.lambda_gb_second_arm
+    } else {
+        prices.lambda_gb_second
+    };
+    let minute = prices.connection_minute_million;
+    let request = prices.lambda_request_million;
+    let rest = [
+        priced(
             "API Gateway",
             "connection minutes",
-            minutes,
             "million",
-            minutes * prices.connection_minute_million,
+            usage.minutes,
+            minute,
+            0.0,
         ),
-    ]
-}
-
-fn lambda(traffic: &Traffic, month: &Month, prices: &Prices) -> Vec<Line> {
-    let calls = (month.messages + 2.0 * month.connects) / MILLION;
-    // `send` has 256 MB, the others 128; a connect and a disconnect take about 10 ms each.
-    let sending = month.messages * traffic.send_millis() / 1000.0 * 0.25;
-    let connecting = month.connects * 2.0 * 0.010 * 0.125;
-    let seconds = sending + connecting;
-    vec![
-        line(
+        priced(
             "Lambda",
             "calls",
-            calls,
             "million",
-            calls * prices.lambda_request_million,
+            usage.calls,
+            request,
+            free.lambda_request_million,
         ),
-        line(
+        priced(
             "Lambda",
             "time",
-            seconds,
             "GB-s",
-            seconds * prices.lambda_gb_second,
+            usage.gb_seconds,
+            gb_second,
+            free.lambda_gb_second,
         ),
-    ]
-}
-
-fn tables(traffic: &Traffic, month: &Month, prices: &Prices) -> Vec<Line> {
-    // A row in the table and in two indexes, written and deleted.
-    let writes = (month.connects * 6.0 + month.messages * traffic.writes()) / MILLION;
-    // The sender's row strongly, its own connections, and the recipients' rows.
-    let found = (traffic.recipients * ROW_BYTES / 4096.0).ceil().max(1.0) * 0.5;
-    let reads = month.messages * (1.0 + 0.5 + found) / MILLION;
-    vec![
-        line(
+        priced(
             "DynamoDB",
             "writes",
-            writes,
             "million",
-            writes * prices.write_million,
+            usage.writes,
+            prices.write_million,
+            0.0,
         ),
-        line(
+        priced(
             "DynamoDB",
             "reads",
-            reads,
             "million",
-            reads * prices.read_million,
+            usage.reads,
+            prices.read_million,
+            0.0,
         ),
-    ]
-}
-
-fn rest(traffic: &Traffic, month: &Month, prices: &Prices) -> Vec<Line> {
-    let logs = (month.messages + 2.0 * month.connects) * LOG_BYTES / GB;
-    let transfer = month.frames * traffic.message_bytes / GB;
-    vec![
-        line(
+        priced(
+            "DynamoDB",
+            "messages kept",
+            "GB",
+            usage.stored_gb,
+            prices.storage_gb,
+            free.storage_gb,
+        ),
+        priced(
             "CloudWatch",
             "logs taken in",
-            logs,
             "GB",
-            logs * prices.log_gb,
+            usage.log_gb,
+            prices.log_gb,
+            free.log_gb,
         ),
-        line(
+        priced(
+            "CloudWatch",
+            "metrics",
+            "metrics",
+            usage.metrics,
+            prices.metric,
+            free.metric,
+        ),
+        priced(
             "Transfer",
             "to the internet",
-            transfer,
             "GB",
-            (transfer - prices.transfer_free_gb).max(0.0) * prices.transfer_gb,
+            usage.transfer_gb,
+            prices.transfer_gb,
+            free.transfer_gb,
         ),
-    ]
+    ];
+    // The one thing that gets cheaper by the million.
+    let messages = Line {
+        service: "API Gateway",
+        what: "messages in and out",
+        amount: usage.messages.value,
+        unit: "million",
+        how: usage.messages.how,
+        dollars: usage
+            .messages
+            .value
+            .map(|millions| prices.messages(millions)),
+        free: 0.0,
+    };
+    std::iter::once(messages)
+        .chain(rest.into_iter().map(Priced::line))
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+use super::plot::thousands as count;
 use super::{Figures, MILLION, MONTH_MINUTES, ROW_BYTES, figures};
 use crate::stack::shards::rate;
 
@@ -16,19 +17,6 @@ fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut text = line(&head);
     text.push_str(&format!("|{}\n", "---:|".repeat(head.len())));
     rows.into_iter().for_each(|row| text.push_str(&line(&row)));
-    text
-}
-
-/// Thousands apart.
-fn count(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
     text
 }
 
