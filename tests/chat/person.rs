@@ -129,6 +129,7 @@ impl Person {
                     assert!(closed.is_answer(), "{closed}");
                     return self.heard;
                 }
+                Frame::Pong(_) => {}
                 Frame::Binary(length) => panic!("{length} bytes of a binary frame"),
             }
         }
