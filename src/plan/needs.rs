@@ -262,10 +262,6 @@ impl<'a> Needs<'a> {
                 let arn = self.place.function_arn(&id.name);
                 self.add(&arn, &["lambda:DeleteFunction"]);
             }
-            Kind::Alias => {
-                let arn = self.place.function_arn(&id.name);
-                self.add(&arn, &["lambda:DeleteAlias"]);
-            }
             Kind::Authorizer => self.remove("/authorizers", &at.id),
             Kind::Integration => self.remove("/integrations", &at.id),
             Kind::Route => self.remove("/routes", &at.id),
@@ -279,7 +275,7 @@ impl<'a> Needs<'a> {
             }
             Kind::Stage => self.remove("/stages", &at.id),
             // They go with their function and their stage.
-            Kind::Version | Kind::Deployment => {}
+            Kind::Version | Kind::Alias | Kind::Deployment => {}
         }
     }
 

@@ -95,7 +95,6 @@ impl Needs<'_> {
             "dynamodb:DescribeTable",
             "dynamodb:ListTagsOfResource",
             "dynamodb:TagResource",
-            "dynamodb:UntagResource",
         ];
         self.maybe(&arn, &made);
     }
