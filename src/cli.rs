@@ -2,6 +2,7 @@
 
 mod args;
 mod cost;
+mod init;
 mod shell;
 pub mod talk;
 
@@ -14,6 +15,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 pub use args::*;
 pub use cost::Cost;
+pub use init::*;
 pub use shell::*;
 
 /// Where `dev` listens unless told otherwise.
@@ -191,11 +193,16 @@ pub enum When {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write a commented stack.yaml
+    /// Write a commented stack.yaml: to begin with, or from what runs
+    ///
+    /// With `--from-api` or `--from-stack` nothing in the account is changed: what runs is read, and the code of its
+    /// functions is put beside the file. `msgai diff` then shows what taking it over changes; `msgai deploy` asks before.
     #[command(after_help = "\
 Examples:
   msgai init                         here
-  msgai init ward --template group   in the new folder `ward`")]
+  msgai init ward --template group   in the new folder `ward`
+  msgai init chat --from-api k3v9x1  what was made by hand or by a script
+  msgai init --from-stack my-chat    what CloudFormation made")]
     Init(Init),
     /// Check the stack file: every problem, with line and column
     ///

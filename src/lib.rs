@@ -34,6 +34,7 @@
 //!
 //! What may depend on what is a table in `tests/layers.rs`; why, and what must stay true, is in `ARCHITECTURE.md`.
 
+pub mod adopt;
 pub mod apply;
 pub mod cli;
 pub mod cloud;

@@ -23,6 +23,8 @@ mod stopped;
 mod support;
 #[path = "deploy/url.rs"]
 mod url;
+#[path = "deploy/written.rs"]
+mod written;
 
 use msgai::names::Kind;
 use msgai::report::Event;

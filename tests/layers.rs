@@ -25,6 +25,10 @@ const LAYERS: &[(&str, Use)] = &[
     ("cli", Any),
     ("command", Any),
     (
+        "adopt",
+        Only(&["stack", "describe", "resource", "cloud", "names"]),
+    ),
+    (
         "apply",
         Only(&["plan", "resource", "ledger", "cloud", "report", "names"]),
     ),
@@ -51,7 +55,7 @@ const LAYERS: &[(&str, Use)] = &[
 
 /// Paths that only some modules may name. A name that ends in `_` stands for all that begin so.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("aws_sdk_", &["cloud", "resource", "ledger"]),
+    ("aws_sdk_", &["cloud", "resource", "ledger", "adopt"]),
     ("indicatif", &["report"]),
     ("serde_yaml", &["stack"]),
     ("println!", PRINTING),

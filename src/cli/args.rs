@@ -10,22 +10,6 @@ use jiff::{Span, SpanRelativeTo};
 use super::{KEEP, PORT, path};
 
 #[derive(Debug, Args)]
-pub struct Init {
-    /// The folder to write it in; made when it is not there
-    #[arg(value_name = "DIR", default_value = ".")]
-    pub dir: PathBuf,
-    /// Messages to people, or to groups
-    #[arg(long, value_enum, value_name = "KIND", default_value = "direct")]
-    pub template: TemplateKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TemplateKind {
-    Direct,
-    Group,
-}
-
-#[derive(Debug, Args)]
 pub struct Validate {
     /// Also ask AWS: identity, account, Region, names, existing tables, permissions and limits
     #[arg(long)]

@@ -5,7 +5,9 @@
 
 pub(crate) mod account;
 pub mod denial;
+mod download;
 pub mod fault;
+mod formation;
 pub(crate) mod lines;
 mod make;
 pub mod pace;
@@ -74,6 +76,7 @@ struct Inner {
     logs: aws_sdk_cloudwatchlogs::Client,
     tagging: aws_sdk_resourcegroupstagging::Client,
     sts: aws_sdk_sts::Client,
+    formation: aws_sdk_cloudformation::Client,
     pace: Pace,
     region: String,
 }
@@ -105,6 +108,7 @@ impl Cloud {
                 logs: aws_sdk_cloudwatchlogs::Client::new(&config),
                 tagging: aws_sdk_resourcegroupstagging::Client::new(&config),
                 sts: aws_sdk_sts::Client::new(&config),
+                formation: aws_sdk_cloudformation::Client::new(&config),
                 pace: Pace::default(),
                 region,
             }),

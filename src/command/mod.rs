@@ -89,7 +89,7 @@ pub fn run(cli: Cli) -> ExitCode {
 
 async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error> {
     match command {
-        Command::Init(args) => init::run(context, &args),
+        Command::Init(args) => Box::pin(init::run(context, &args)).await,
         Command::Validate(args) => validate::run(context, &args).await,
         Command::Diff(args) => Box::pin(diff::run(context, &args)).await,
         Command::Deploy(args) => Box::pin(deploy::run(context, &args)).await,

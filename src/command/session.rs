@@ -15,7 +15,7 @@ use crate::cloud::{Caller, Cloud, CloudError, Fault, Target};
 use crate::describe::{self, Address, Artifacts, Site};
 use crate::error::{Error, ErrorKind};
 use crate::ledger::{Claim, Ledger, Seen};
-use crate::names::{Kind, ResourceId};
+use crate::names::ResourceId;
 use crate::observe::{Observed, observe};
 use crate::package::Arch;
 use crate::plan::guard::Consent;
@@ -37,6 +37,8 @@ pub(crate) struct Session {
     pub(crate) local: Option<Local>,
     /// Objects to take over; nothing, for verbs that take nothing over.
     adopt: BTreeSet<ResourceId>,
+    /// Those of them that the command line names.
+    named: BTreeSet<ResourceId>,
     /// Whether indexes that AWS builds for minutes are waited for.
     until: Until,
 }
@@ -184,6 +186,7 @@ impl Session {
             seen,
             local,
             adopt: BTreeSet::new(),
+            named: BTreeSet::new(),
             until: Until::AtRest,
         };
         session.guard_account()?;
@@ -210,12 +213,10 @@ impl Session {
         for text in stack.adopt.iter().chain(&flags.named) {
             let unfit = |unfit: Unfit| Error::usage(unfit.message).hints(unfit.hint);
             let id = stack.adopted(text, region).map_err(unfit)?;
-            // What AWS calls an API means nothing to the local cloud.
-            let means_nothing =
-                id.kind == Kind::Api && self.local.is_some() && !flags.named.contains(text);
-            if !means_nothing {
-                self.adopt.insert(id);
+            if flags.named.contains(text) {
+                self.named.insert(id.clone());
             }
+            self.adopt.insert(id);
         }
         Ok(self)
     }
@@ -283,7 +284,14 @@ impl Session {
     }
 
     pub(crate) async fn observe(&self) -> Result<Observed, Error> {
-        observe(&self.cloud, &self.scope()).await.map_err(of_cloud)
+        let mut observed = observe(&self.cloud, &self.scope())
+            .await
+            .map_err(of_cloud)?;
+        if self.is_local() {
+            // What the file takes over is on AWS, and nothing is amiss where this machine has no such thing.
+            observed.absent.retain(|id| self.named.contains(id));
+        }
+        Ok(observed)
     }
 
     pub(crate) fn plan(&self, desired: &Desired, observed: &Observed) -> Plan {

@@ -164,32 +164,30 @@ fn method(one: Use) -> Option<&'static str> {
 impl Describing<'_> {
     /// Roles and their policies.
     pub(crate) fn access(&self) -> Vec<Resource> {
-        let region = &self.site.place.region;
-        match &self.stack.role {
-            RoleDef::Shared(shared) => {
-                let functions: Vec<&String> = self.stack.functions.keys().collect();
-                let name = self.stack.role_name(region);
-                self.role(name, shared.boundary.clone(), &functions)
-            }
-            RoleDef::Each(_) => self
-                .stack
-                .functions
-                .keys()
-                .flat_map(|key| {
-                    let name = self.stack.function_role_name(key, region);
-                    self.role(name, None, &[key])
-                })
-                .collect(),
+        let mut roles: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+        for key in self.stack.functions.keys() {
+            roles.entry(self.role_of(key).name).or_default().push(key);
         }
+        let boundary = match &self.stack.role {
+            RoleDef::Shared(shared) => {
+                // It is the stack's also while no function runs as it.
+                if self.stack.functions.values().all(|f| f.role.is_none()) {
+                    let name = self.stack.role_name(&self.site.place.region);
+                    roles.entry(name).or_default();
+                }
+                shared.boundary.clone()
+            }
+            RoleDef::Each(_) => None,
+        };
+        let each = roles.into_iter();
+        each.flat_map(|(name, functions)| self.role(name, boundary.clone(), &functions))
+            .collect()
     }
 
     /// The role that a function runs as.
     pub(crate) fn role_of(&self, function: &str) -> ResourceId {
         let region = &self.site.place.region;
-        let name = match &self.stack.role {
-            RoleDef::Shared(_) => self.stack.role_name(region),
-            RoleDef::Each(_) => self.stack.function_role_name(function, region),
-        };
+        let name = self.stack.function_role_name(function, region);
         ResourceId::new(Kind::Role, name)
     }
 

@@ -3,6 +3,8 @@
 //! In: a valid [`Stack`], code for its functions, and the [`Site`]. Out: [`Desired`].
 //! Defaults are filled here and nowhere else. Total: a valid stack always describes. Never: a call.
 
+pub(crate) use websocket::ACCESS_LOG;
+
 pub(crate) mod access;
 mod functions;
 pub(crate) mod identity;

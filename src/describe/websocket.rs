@@ -29,7 +29,7 @@ const THROTTLE: Throttle = Throttle {
 };
 
 /// One JSON object an event: which connection, which route, what came of it, and why not.
-const ACCESS_LOG: &str = concat!(
+pub(crate) const ACCESS_LOG: &str = concat!(
     r#"{"requestId":"$context.requestId","at":"$context.requestTimeEpoch","#,
     r#""event":"$context.eventType","route":"$context.routeKey","status":"$context.status","#,
     r#""connectionId":"$context.connectionId","messageId":"$context.messageId","#,

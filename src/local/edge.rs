@@ -12,7 +12,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
@@ -126,6 +126,9 @@ async fn answer(State(edges): State<Arc<Edges>>, request: Request) -> Response {
 /// A socket, or a call of a connection. Nobody signs for another account.
 async fn data(edges: &Edges, host: &str, request: Request) -> Response {
     let first = &edges.first.world;
+    if let Some(zip) = lambda::snapshot(first, request.uri().path()) {
+        return ([(header::CONTENT_TYPE, "application/zip")], zip).into_response();
+    }
     let world = first.of_url(host, request.uri().path());
     let signer = Credential::of(request.headers()).map(|credential| first.of_key(credential.key));
     let refusal = match signer {

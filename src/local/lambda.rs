@@ -25,6 +25,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 pub(crate) use api::{operation, serve};
+pub(crate) use functions::snapshot;
 #[cfg(test)]
 pub(crate) use invoke::Here;
 pub(crate) use invoke::{Answer, TIMED_OUT};

@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use super::tags::{self, Hints, Tags};
 use super::{Difference, Found, Managed, Scope, Work, pages, touches};
 use crate::cloud::{Cloud, CloudError, Fault};
-use crate::names::{Facts, Kind, Physical, ResourceId};
+use crate::names::{Facts, Kind, Physical, Place, ResourceId};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogGroup {
@@ -207,6 +207,19 @@ async fn object(
         settings: json!({ "retention": group.retention_in_days(), "tags": tags }),
         state: None,
     })
+}
+
+/// How long the group of this name keeps its lines, and its tags; `None` when there is none.
+pub(crate) async fn seen(
+    cloud: &Cloud,
+    place: &Place,
+    name: &str,
+) -> Result<Option<(Option<i32>, Tags)>, CloudError> {
+    let Some(group) = describe(cloud, name).await? else {
+        return Ok(None);
+    };
+    let tags = tags_of(cloud, &place.log_group_arn(name)).await?;
+    Ok(Some((group.retention_in_days(), tags)))
 }
 
 /// The group of exactly this name; a prefix is all that AWS searches by.

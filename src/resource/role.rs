@@ -29,13 +29,19 @@ const ROOT: &str = "/msgai/";
 
 /// The stack below whose path a role lies, from the role's ARN.
 pub(super) fn owner(arn: &str) -> Option<String> {
-    let (_, below) = arn.split_once(&format!(":role{ROOT}"))?;
-    let (region, rest) = below.split_once('/')?;
-    let (stack, _) = rest.split_once('/')?;
+    let (_, path) = arn.split_once(":role")?;
+    let (region, stack) = of_path(path)?;
     Some(format!("{stack} in {region}"))
 }
 
-fn trust() -> Value {
+/// The Region and the stack whose role lies at this path.
+pub(crate) fn of_path(path: &str) -> Option<(&str, &str)> {
+    let (region, rest) = path.strip_prefix(ROOT)?.split_once('/')?;
+    let (stack, _) = rest.split_once('/')?;
+    Some((region, stack))
+}
+
+pub(crate) fn trust() -> Value {
     json!({
         "Version": "2012-10-17",
         "Statement": [{
@@ -215,7 +221,7 @@ pub(crate) async fn delete(work: &Work<'_>, name: &str) -> Result<(), CloudError
         .map(drop)
 }
 
-async fn get(cloud: &Cloud, name: &str) -> Result<Option<RoleObject>, CloudError> {
+pub(crate) async fn get(cloud: &Cloud, name: &str) -> Result<Option<RoleObject>, CloudError> {
     let answer = cloud
         .call("GetRole", name, || {
             cloud.iam().get_role().role_name(name).send()

@@ -23,7 +23,7 @@ mod indexes;
 mod observed;
 pub use indexes::{Unfinished, unfinished};
 pub use observed::TableShape;
-pub(crate) use observed::{list, shape};
+pub(crate) use observed::{list, recovery, shape, tags_of, ttl};
 
 use change::Rest;
 
@@ -289,7 +289,7 @@ fn dynamo_tags(tags: &Tags) -> Vec<Tag> {
     tags.iter().map(one).collect()
 }
 
-async fn describe(
+pub(crate) async fn describe(
     cloud: &Cloud,
     name: &str,
 ) -> Result<Option<aws_sdk_dynamodb::types::TableDescription>, CloudError> {

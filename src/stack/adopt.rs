@@ -74,12 +74,9 @@ impl Stack {
             }
             Kind::Role => {
                 let region = region.unwrap_or_default();
-                match &self.role {
-                    RoleDef::Shared(_) => vec![self.role_name(region)],
-                    RoleDef::Each(_) => functions
-                        .map(|key| self.function_role_name(key, region))
-                        .collect(),
-                }
+                functions
+                    .map(|key| self.function_role_name(key, region))
+                    .collect()
             }
             _ => Vec::new(),
         };
@@ -88,10 +85,15 @@ impl Stack {
     }
 
     fn names_roles_by_region(&self) -> bool {
-        match &self.role {
+        let by_region = match &self.role {
             RoleDef::Shared(shared) => shared.name.is_none(),
             RoleDef::Each(_) => true,
-        }
+        };
+        by_region
+            && self
+                .functions
+                .values()
+                .any(|function| function.role.is_none())
     }
 
     fn unwanted(&self, text: &str, kind: Kind, wanted: &[ResourceId]) -> Unfit {

@@ -286,6 +286,8 @@ pub struct FunctionDef {
     pub concurrency: Option<u32>,
     /// Its log group, where it differs from the stack's `logs`.
     pub logs: Option<LogsDef>,
+    /// The physical name of its role, where that is not the stack's; functions may share one.
+    pub role: Option<String>,
 }
 
 /// A handler that travels with msgai.
@@ -483,6 +485,9 @@ pub struct LogsDef {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessLogsDef {
+    /// The log group's name; else `/aws/apigateway/<stack>/<stage>`. A suffix ends it, too.
+    #[schemars(example = &"/aws/apigateway/chat")]
+    pub group: Option<String>,
     /// Such as `14d`, or `forever`.
     #[schemars(example = &"14d")]
     pub retention: Option<Retention>,

@@ -35,7 +35,11 @@ impl Stack {
 
     /// Where the stage writes its access log.
     pub fn access_log_group_name(&self) -> String {
-        format!("/aws/apigateway/{}/{}", self.id(), self.api.stage)
+        let logs = self.api.logs.as_ref();
+        match logs.and_then(|logs| logs.group.as_ref()) {
+            Some(group) => format!("{group}{}", self.suffix),
+            None => format!("/aws/apigateway/{}/{}", self.id(), self.api.stage),
+        }
     }
 
     pub fn api_name(&self) -> String {
@@ -52,9 +56,14 @@ impl Stack {
         self.suffixed(name, region)
     }
 
-    /// A function's own role, when each has one.
+    /// The role that a function runs as: the one that it names, the stack's, or its own.
     pub fn function_role_name(&self, key: &str, region: &str) -> String {
-        format!("{}-{region}", self.function_name(key))
+        let function = self.functions.get(key);
+        match (function.and_then(|f| f.role.as_ref()), &self.role) {
+            (Some(role), _) => format!("{role}{}", self.suffix),
+            (None, super::RoleDef::Shared(_)) => self.role_name(region),
+            (None, super::RoleDef::Each(_)) => format!("{}-{region}", self.function_name(key)),
+        }
     }
 
     fn suffixed(&self, name: Option<&str>, key: &str) -> String {

@@ -39,6 +39,7 @@ pub(super) enum Operation {
     GetPolicy,
     Invoke,
     ListAliases,
+    ListEventSourceMappings,
     ListFunctionEventInvokeConfigs,
     ListFunctions,
     ListTags,
@@ -58,7 +59,7 @@ pub(super) enum Operation {
 use Operation as O;
 
 /// Methods and paths as AWS has them; `*` stands for an argument.
-const OPERATIONS: [(&str, &str, Operation); 31] = [
+const OPERATIONS: [(&str, &str, Operation); 32] = [
     ("POST", "2015-03-31/functions", O::CreateFunction),
     ("GET", "2015-03-31/functions", O::ListFunctions),
     ("GET", "2015-03-31/functions/*", O::GetFunction),
@@ -142,6 +143,11 @@ const OPERATIONS: [(&str, &str, Operation); 31] = [
     ("POST", "2017-03-31/tags/*", O::TagResource),
     ("DELETE", "2017-03-31/tags/*", O::UntagResource),
     ("GET", "2016-08-19/account-settings", O::GetAccountSettings),
+    (
+        "GET",
+        "2015-03-31/event-source-mappings",
+        O::ListEventSourceMappings,
+    ),
 ];
 
 impl Operation {
@@ -264,6 +270,10 @@ async fn dispatch(
         O::GetPolicy => policy::get(world, call),
         O::Invoke => invoke::serve(world, call).await,
         O::ListAliases => versions::list_aliases(world, call),
+        // Nothing here calls a function but the API.
+        O::ListEventSourceMappings => {
+            Ok(json(200, &serde_json::json!({ "EventSourceMappings": [] })))
+        }
         O::ListFunctionEventInvokeConfigs => event_config::list(world, call),
         O::ListFunctions => functions::list(world, call),
         O::ListTags => account::tags(world, call),

@@ -70,6 +70,11 @@ impl CodeStore {
         Ok(())
     }
 
+    /// A package as it was uploaded.
+    pub(super) fn zip(&self, sha256: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.root.join(format!("{}.zip", file_name(sha256)?)))
+    }
+
     /// The folder with a package's files; unpacked at the first call.
     pub(super) fn folder(&self, sha256: &str) -> io::Result<PathBuf> {
         let name = file_name(sha256)?;

@@ -19,6 +19,9 @@ use crate::local::World;
 use crate::local::ids;
 use crate::local::refusal::Refusal;
 
+/// Where the code of functions can be had.
+const SNAPSHOTS: &str = "/_aws/lambda/snapshots/";
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Create {
@@ -184,11 +187,31 @@ pub(super) fn get(world: &World, call: &Call) -> Result<Response, Refusal> {
     Ok(json(200, &shown))
 }
 
+/// As on AWS a URL that needs no signature, and that nobody guesses: a revision is a name by lot.
 fn location(world: &World, version: &Version) -> String {
-    format!(
-        "https://awslambda-{0}-tasks.s3.{0}.amazonaws.com/snapshots/{1}",
-        world.region, version.revision
-    )
+    match world.address.get() {
+        Some(here) => format!("http://{here}{SNAPSHOTS}{}", version.revision),
+        None => format!(
+            "https://awslambda-{0}-tasks.s3.{0}.amazonaws.com/snapshots/{1}",
+            world.region, version.revision
+        ),
+    }
+}
+
+/// The zip that a location leads to, in whichever account it is.
+pub(crate) fn snapshot(world: &Arc<World>, path: &str) -> Option<Vec<u8>> {
+    let revision = path.strip_prefix(SNAPSHOTS)?;
+    world.all().iter().find_map(|world| {
+        let sha256 = {
+            let state = world.lambda.lock();
+            let mut versions = state.functions.values().flat_map(|function| {
+                std::iter::once(&function.latest).chain(function.versions.values())
+            });
+            let version = versions.find(|version| version.revision == revision)?;
+            version.code.sha256.clone()
+        };
+        world.lambda.code.zip(&sha256).ok()
+    })
 }
 
 pub(super) fn configuration(world: &World, call: &Call) -> Result<Response, Refusal> {

@@ -212,7 +212,7 @@ fn encryption(table: &TableDescription, wants_managed: bool) -> String {
     }
 }
 
-async fn ttl(cloud: &Cloud, name: &str) -> Result<Option<String>, CloudError> {
+pub(crate) async fn ttl(cloud: &Cloud, name: &str) -> Result<Option<String>, CloudError> {
     let answer = cloud
         .call("DescribeTimeToLive", name, || {
             cloud
@@ -237,7 +237,7 @@ async fn ttl(cloud: &Cloud, name: &str) -> Result<Option<String>, CloudError> {
     Ok(ttl.attribute_name().filter(|_| on).map(str::to_owned))
 }
 
-async fn recovery(cloud: &Cloud, name: &str) -> Result<bool, CloudError> {
+pub(crate) async fn recovery(cloud: &Cloud, name: &str) -> Result<bool, CloudError> {
     let answer = cloud
         .call("DescribeContinuousBackups", name, || {
             cloud
@@ -254,7 +254,7 @@ async fn recovery(cloud: &Cloud, name: &str) -> Result<bool, CloudError> {
     Ok(status.is_some_and(|s| s.as_str() == "ENABLED"))
 }
 
-pub(super) async fn tags_of(cloud: &Cloud, arn: &str) -> Result<Tags, CloudError> {
+pub(crate) async fn tags_of(cloud: &Cloud, arn: &str) -> Result<Tags, CloudError> {
     let all = pages(|token| async move {
         let page = cloud
             .call("ListTagsOfResource", arn, || {

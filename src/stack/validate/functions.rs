@@ -121,7 +121,14 @@ impl Checks<'_> {
             let message =
                 format!("runtime `{runtime}` is retired: Lambda makes no new function with it");
             let hint = newer.map(|newer| format!("`{newer}` is current"));
-            self.push(Problem::error(here, message).maybe(hint));
+            // One that is there goes on with it, for as long as AWS lets it be changed.
+            let named = format!("function/{}", self.stack.function_name(key));
+            let problem = if self.stack.adopt.contains(&named) {
+                Problem::warning(here, message)
+            } else {
+                Problem::error(here, message)
+            };
+            self.push(problem.maybe(hint));
         } else if !limits::is_runtime(runtime) {
             let message = format!("`{runtime}` is not a Lambda runtime");
             let hint = choice(runtime, limits::RUNTIMES.iter().copied(), "some are");

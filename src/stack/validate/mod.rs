@@ -171,18 +171,19 @@ impl Checks<'_> {
                     self.boundary(boundary);
                 }
             }
-            RoleDef::Each(_) => {
-                for key in self.stack.functions.keys() {
-                    let full = self
-                        .stack
-                        .function_role_name(key, region.unwrap_or(limits::SOME_REGION));
-                    self.name(
-                        at(["functions", key]).itself(),
-                        &limits::ROLE_NAME,
-                        "",
-                        &full,
-                    );
+            RoleDef::Each(_) => {}
+        }
+        for (key, function) in &self.stack.functions {
+            let full = self
+                .stack
+                .function_role_name(key, region.unwrap_or(limits::SOME_REGION));
+            let here = at(["functions", key]);
+            match (&function.role, &self.stack.role) {
+                (Some(own), _) => self.name(here.key("role"), &limits::ROLE_NAME, own, &full),
+                (None, RoleDef::Each(_)) => {
+                    self.name(here.itself(), &limits::ROLE_NAME, "", &full);
                 }
+                (None, RoleDef::Shared(_)) => {}
             }
         }
     }
