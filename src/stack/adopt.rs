@@ -115,6 +115,22 @@ impl Stack {
     }
 }
 
+/// What an ARN's last part names, spelled as the file does.
+fn of_arn(arn: &str) -> Option<String> {
+    let mut parts = arn.strip_prefix("arn:")?.splitn(5, ':');
+    let service = parts.nth(1)?;
+    let rest = parts.nth(2)?;
+    let name = |prefix: &str| Some(rest.strip_prefix(prefix)?.trim_end_matches(":*").to_owned());
+    match service {
+        "dynamodb" => Some(format!("table/{}", name("table/")?)),
+        "lambda" => Some(format!("function/{}", name("function:")?)),
+        "iam" => Some(format!("role/{}", name("role/")?)),
+        "logs" => Some(format!("log-group{}", name("log-group:")?)),
+        "apigateway" => Some(format!("api/{}", name("/apis/")?)),
+        _ => None,
+    }
+}
+
 fn unknown_kind(text: &str, word: &str) -> Unfit {
     let words = KINDS.map(Kind::word);
     let near = nearest(word, words).map(|near| {
@@ -122,6 +138,9 @@ fn unknown_kind(text: &str, word: &str) -> Unfit {
         let rest = if rest.is_empty() { "/NAME" } else { rest };
         format!("did you mean `{near}{rest}`?")
     });
+    let near = of_arn(text)
+        .map(|id| format!("did you mean `{id}`?"))
+        .or(near);
     let all = "it is `table/NAME`, `function/NAME`, `role/NAME`, `log-group/NAME` or `api/ID`";
     Unfit {
         message: format!("`{text}` names nothing that can be taken over"),

@@ -51,7 +51,9 @@ pub struct JwtDef {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TokenUse {
+    /// It says who somebody is.
     Id,
+    /// It says what somebody may do.
     Access,
 }
 
@@ -109,6 +111,10 @@ impl Stack {
             .filter(move |(_, function)| function.handler == Some(handler))
             .map(|(key, _)| key.as_str())
     }
+}
+
+pub(super) fn example() -> serde_json::Value {
+    serde_json::json!({ "jwt": jwt_example() })
 }
 
 fn jwt_example() -> serde_json::Value {

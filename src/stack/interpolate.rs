@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::problem::{Found, Path, Step};
 use super::tree::{Mark, Node, Value};
 use super::variables::{Late, Piece, escape, pieces};
-use super::words::{did_you_mean, nearest};
+use super::words::{each, nearest};
 
 /// How the environment is asked.
 pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -147,9 +147,8 @@ impl Interpolation<'_> {
                 Piece::Unclosed { at: start } => {
                     let found =
                         Found::error(Some(self.mark(text, nth, 2, at)), "`${` without its `}`");
-                    self.found.push(found.maybe(Some(
-                        "write `$${` for the two characters themselves".to_owned(),
-                    )));
+                    let hint = "close it, or write `$${` for the two characters themselves";
+                    self.found.push(found.maybe(Some(hint.to_owned())));
                     filled.push_str(&text[start..]);
                 }
                 Piece::Variable { inside, .. } => {
@@ -277,12 +276,26 @@ impl Interpolation<'_> {
             return;
         }
         let message = format!("`${{{late}}}` names a {what} that is not declared");
-        let hint = did_you_mean(key, declared.iter().map(String::as_str));
+        let near = nearest(key, declared.iter().map(String::as_str));
+        let hint = match near {
+            Some(near) => {
+                let meant = late
+                    .to_string()
+                    .replacen(&format!(".{key}."), &format!(".{near}."), 1);
+                format!("did you mean `${{{meant}}}`?")
+            }
+            None if declared.is_empty() => format!("the file has no {what}s"),
+            None => format!("declared: {}", each(declared)),
+        };
         self.found
-            .push(Found::error(Some(mark), message).maybe(hint));
+            .push(Found::error(Some(mark), message).maybe(Some(hint)));
     }
 
     fn unknown_hint(&self, inside: &str) -> String {
+        if inside.starts_with('{') {
+            return "a pipeline's own variables go into its environment first: `${env:NAME}` reads them there"
+                .to_owned();
+        }
         if is_env_name(inside) && inside.chars().all(|c| !c.is_ascii_lowercase()) {
             return format!("did you mean `${{env:{inside}}}`?");
         }
@@ -337,7 +350,7 @@ fn opening(pieces: Vec<Piece<'_>>) -> impl Iterator<Item = (usize, Piece<'_>)> {
 /// Whether late variables mean something here.
 fn keeps_late(path: &Path) -> bool {
     match path.steps() {
-        [Step::Key(top), _, _] => top == "outputs",
+        [Step::Key(top), _] | [Step::Key(top), _, _] => top == "outputs",
         [Step::Key(top), _, Step::Key(field), _] => top == "functions" && field == "environment",
         _ => false,
     }

@@ -227,6 +227,45 @@ pub(crate) fn is_runtime(name: &str) -> bool {
     })
 }
 
+/// The runtime that a language's name stands for, for suggestions.
+pub(crate) fn runtime_of(word: &str) -> Option<&'static str> {
+    let word = word.to_lowercase();
+    let family = match word.as_str() {
+        "node" | "node.js" | "javascript" | "typescript" | "js" | "ts" => "nodejs",
+        "rust" | "go" | "golang" => "provided",
+        "py" => "python",
+        "c#" | ".net" => "dotnet",
+        other => other,
+    };
+    // `node22` and `python312` lack only their points.
+    let bare = |text: &str| text.replace(['.', 'x'], "").replace("nodejs", "node");
+    let all = RUNTIMES.iter().copied();
+    let mut exact = all.clone().filter(|known| bare(known) == bare(&word));
+    let mut first = all.filter(|known| family.len() > 3 && known.starts_with(family));
+    exact.next().or_else(|| first.next())
+}
+
+/// Where AWS has been long enough to be misspelt; a new Region is taken by its shape.
+pub(crate) const REGIONS: &[&str] = &[
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+    "ca-central-1",
+    "sa-east-1",
+    "eu-central-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "eu-north-1",
+    "eu-south-1",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+];
+
 /// For suggestions.
 pub(crate) const RUNTIMES: &[&str] = &[
     "provided.al2023",
@@ -306,6 +345,22 @@ mod tests {
         for bad in ["node22", "nodejs22", "python", "rust", "nodejs.x", ""] {
             assert!(!is_runtime(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_language_has_a_runtime() {
+        for (word, runtime) in [
+            ("node", "nodejs24.x"),
+            ("node22", "nodejs22.x"),
+            ("nodejs22", "nodejs22.x"),
+            ("python312", "python3.12"),
+            ("python", "python3.14"),
+            ("rust", "provided.al2023"),
+        ] {
+            assert_eq!(runtime_of(word), Some(runtime), "{word}");
+        }
+        assert_eq!(runtime_of("cobol"), None);
+        assert_eq!(runtime_of(""), None);
     }
 
     #[test]

@@ -12,9 +12,9 @@ use std::path::{self, PathBuf};
 use super::interpolate::{Env, Mode, Origins, interpolate};
 use super::problem::{Found, Path, Problem, Severity};
 use super::show::{self, Placed, Problems, Source};
-use super::tree::{Node, Value};
+use super::tree::{Map, Node, Value};
 use super::words::choice;
-use super::{Stack, derive, schema, shape, validate, yaml};
+use super::{Stack, derive, foreign, schema, shape, validate, yaml};
 
 /// The name under which a stack file is looked for.
 pub const FILE: &str = "stack.yaml";
@@ -89,12 +89,9 @@ pub fn load(
     env: Env<'_>,
 ) -> Result<Loaded, Problems> {
     let name = file.display().to_string();
-    let text = read(file).map_err(|found| {
-        let source = Source {
-            name: name.clone(),
-            text: String::new(),
-        };
-        Problems::new(source, vec![found])
+    let text = read(file).map_err(|(found, text)| {
+        let name = name.clone();
+        Problems::new(Source { name, text }, vec![found])
     })?;
     let folder = file
         .parent()
@@ -119,32 +116,43 @@ pub fn load_text(
     load_source(source, environment, env, None)
 }
 
-fn read(file: &path::Path) -> Result<String, Found> {
+/// The text; or why there is none, with as much of it as can be shown.
+fn read(file: &path::Path) -> Result<String, (Found, String)> {
     let init = || Some("`msgai init` writes one, `-f` names another".to_owned());
+    let none = |message: &str, hint| Err((Found::error(None, message).maybe(hint), String::new()));
     if file.is_dir() {
         let hint = format!("name the file in it: `-f {}`", file.join(FILE).display());
-        return Err(Found::error(None, "is a folder, not a stack file").maybe(Some(hint)));
+        return none("is a folder, not a stack file", Some(hint));
     }
     let mut bytes = Vec::new();
     let limit = yaml::MAX_BYTES as u64 + 1;
     let outcome = File::open(file).and_then(|file| file.take(limit).read_to_end(&mut bytes));
     match outcome {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Found::error(None, "there is no such file").maybe(init()));
+            return none("there is no such file", init());
         }
-        Err(error) => return Err(Found::error(None, format!("cannot be read: {error}"))),
+        Err(error) => return none(&format!("cannot be read: {error}"), None),
         Ok(_) => {}
     }
     if bytes.len() > yaml::MAX_BYTES {
-        return Err(Found::error(None, TOO_LARGE).maybe(init()));
+        return none(TOO_LARGE, init());
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        let hint = "save it as UTF-8; in PowerShell, `Set-Content -Encoding utf8`";
+        return none(
+            "is UTF-16 text, and a stack file is UTF-8",
+            Some(hint.to_owned()),
+        );
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        Found::error(
-            None,
-            format!("is not UTF-8 text: byte {at} does not belong"),
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let message = "here is something that is not UTF-8";
+        let hint = "save the file as UTF-8";
+        (
+            Found::error(Some(at..at), message).maybe(Some(hint.to_owned())),
+            text,
         )
-        .maybe(init())
     })
 }
 
@@ -168,15 +176,21 @@ fn load_source(
     if let Some(entry) = environments {
         let merged = Environments {
             all: &entry.node,
+            base: &tree,
             schema: &schema,
             text: &source.text,
         };
         merged.check(&mut found);
-        merged.merge(environment, &mut tree, &mut found);
+        if let Some(over) = merged.chosen(environment, &mut found) {
+            tree.overlay(over);
+        }
     } else if let Some(name) = environment {
         let message =
             format!("environment `{name}` is not declared: the file has no `environments`");
-        found.push(Found::error(None, message));
+        let hint = format!(
+            "write `environments: {{ {name}: {{ suffix: -{name} }} }}`, or leave `-e` and MSGAI_ENV away"
+        );
+        found.push(Found::error(None, message).maybe(Some(hint)));
     }
     let from_environments: Vec<_> = found.iter().map(|found| found.at.clone()).collect();
     let (origins, unfilled) = interpolate(&mut tree, &source.text, Mode::Fill(env));
@@ -206,9 +220,13 @@ fn finish(
     environment: Option<&str>,
     stack: Option<Stack>,
     origins: &Origins,
-    found: Vec<Found>,
+    mut found: Vec<Found>,
 ) -> Result<Loaded, Problems> {
     let failed = found.iter().any(|found| found.severity == Severity::Error);
+    if failed {
+        // What every file without `auth` is told would stand between its mistakes.
+        found.retain(|found| !validate::is_standing(&found.message));
+    }
     match stack {
         Some(stack) if !failed => Ok(Loaded {
             stack: derive::derived(stack),
@@ -226,6 +244,9 @@ fn parse(text: &str) -> Result<Node, Found> {
     if text.len() > yaml::MAX_BYTES {
         return Err(Found::error(None, TOO_LARGE));
     }
+    if let Some(found) = foreign::foreign(text) {
+        return Err(found);
+    }
     let tree = yaml::parse(text)?;
     match tree.value {
         Value::Map(_) => Ok(tree),
@@ -242,6 +263,8 @@ fn parse(text: &str) -> Result<Node, Found> {
 /// The section `environments`.
 struct Environments<'a> {
     all: &'a Node,
+    /// The file without them.
+    base: &'a Node,
     schema: &'a serde_json::Value,
     text: &'a str,
 }
@@ -252,7 +275,9 @@ impl Environments<'_> {
         let Some(map) = self.all.map() else {
             if self.all.value != Value::Null {
                 let message = format!("`environments` must be a map, and is {}", self.all.kind());
-                found.push(Found::error(Some(self.all.at.clone()), message));
+                let hint = "such as `environments: { dev: { suffix: -dev } }`";
+                let told = Found::error(Some(self.all.at.clone()), message);
+                found.push(told.maybe(Some(hint.to_owned())));
             }
             return;
         };
@@ -264,7 +289,8 @@ impl Environments<'_> {
                 Value::Map(_) => {}
                 _ => {
                     let message = format!("`{path}` must be a map, and is {}", node.kind());
-                    found.push(Found::error(Some(node.at), message));
+                    let hint = format!("such as `{name}: {{ suffix: -{name} }}`");
+                    found.push(Found::error(Some(node.at), message).maybe(Some(hint)));
                     continue;
                 }
             }
@@ -275,15 +301,43 @@ impl Environments<'_> {
                 Some(schema::ENVIRONMENT),
                 &path,
             ));
+            self.strangers(&node, &path, found);
         }
     }
 
-    /// Lay the chosen one over the rest.
-    fn merge(&self, chosen: Option<&str>, tree: &mut Node, found: &mut Vec<Found>) {
-        let Some(chosen) = chosen else { return };
+    /// What is changed in part must be there; a new one is given whole.
+    fn strangers(&self, node: &Node, path: &Path, found: &mut Vec<Found>) {
+        const WHOLE: [(&str, &str, &[&str]); 2] = [
+            ("tables", "table", &["key"]),
+            ("functions", "function", &["handler", "source"]),
+        ];
+        for (section, what, whole) in WHOLE {
+            let known = self.base.get(section).and_then(Node::map);
+            let names = || {
+                known
+                    .into_iter()
+                    .flat_map(|map| map.keys().map(String::as_str))
+            };
+            let here = node.get(section).and_then(Node::map);
+            for (name, entry) in here.into_iter().flatten() {
+                let is_whole = |map: &Map| whole.iter().any(|key| map.contains_key(*key));
+                let in_part = entry.node.map().is_some_and(|map| !is_whole(map));
+                if !in_part || names().any(|known| known == name) {
+                    continue;
+                }
+                let here = path.key(section).key(name);
+                let message = format!("`{here}` changes a {what} that the file has not");
+                let hint = choice(name, names(), "it has");
+                found.push(Found::error(Some(entry.key.clone()), message).maybe(hint));
+            }
+        }
+    }
+
+    /// The one to lay over the rest.
+    fn chosen(&self, chosen: Option<&str>, found: &mut Vec<Found>) -> Option<Node> {
+        let chosen = chosen?;
         match self.all.get(chosen) {
-            Some(over) if over.map().is_some() => tree.overlay(over.clone()),
-            Some(_) => {}
+            Some(over) => over.map().is_some().then(|| over.clone()),
             None => {
                 let names = self
                     .all
@@ -293,6 +347,7 @@ impl Environments<'_> {
                 let hint = choice(chosen, names, "declared");
                 let message = format!("environment `{chosen}` is not declared");
                 found.push(Found::error(None, message).maybe(hint));
+                None
             }
         }
     }

@@ -11,8 +11,10 @@
 mod adopt;
 mod auth;
 mod derive;
+mod foreign;
 mod hints;
 mod interpolate;
+mod kinds;
 mod limits;
 mod load;
 mod physical;
@@ -21,11 +23,12 @@ mod schema;
 mod shape;
 pub(crate) mod shards;
 mod show;
+mod slips;
 mod template;
 mod tree;
 pub mod validate;
 pub mod variables;
-mod words;
+pub(crate) mod words;
 mod yaml;
 
 #[cfg(test)]
@@ -65,7 +68,7 @@ pub struct Stack {
     pub account: Option<String>,
     /// On everything that takes tags.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, Scalar>")]
+    #[schemars(with = "BTreeMap<String, Scalar>", example = serde_json::json!({ "team": "chat" }))]
     pub tags: BTreeMap<String, String>,
     /// Objects without the stack's mark that it takes over: `table/NAME`, `function/NAME`, `role/NAME`,
     /// `log-group/NAME` by their physical names, `api/ID`.
@@ -80,20 +83,24 @@ pub struct Stack {
     pub functions: IndexMap<String, FunctionDef>,
     /// One shared role, or `per-function` for one each.
     #[serde(default)]
+    #[schemars(example = &"per-function")]
     pub role: RoleDef,
     /// The WebSocket API, its routes and its stage.
     pub api: ApiDef,
     /// The functions' log groups.
     #[serde(default)]
+    #[schemars(example = serde_json::json!({ "retention": "14d" }))]
     pub logs: LogsDef,
     /// Who may connect. Without it the query string is believed.
+    #[schemars(example = auth::example())]
     pub auth: Option<AuthDef>,
     /// Files to write after a deploy: file name → variable → value. A value is a template:
     /// see [`variables::expand`].
     #[serde(default)]
     #[schemars(
         description = "Files to write after a deploy: file name → variable → value",
-        with = "IndexMap<String, IndexMap<String, Scalar>>"
+        with = "IndexMap<String, IndexMap<String, Scalar>>",
+        example = serde_json::json!({ ".env.local": { "WS_URL": "${api.url}" } })
     )]
     pub outputs: IndexMap<String, IndexMap<String, String>>,
 }
@@ -101,6 +108,7 @@ pub struct Stack {
 /// A table, on demand.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "key": "messageId" }))]
 pub struct TableDef {
     /// The physical name; else `<stack>-<key>`.
     pub name: Option<String>,
@@ -111,6 +119,7 @@ pub struct TableDef {
     #[schemars(example = &"connectionId")]
     pub key: KeyDef,
     /// The attribute that holds the epoch second at which an item expires.
+    #[schemars(example = &"ttl")]
     pub ttl: Option<String>,
     /// Global secondary indexes: name → partition attribute, or `key`, `sort` and `projection`.
     #[serde(default)]
@@ -120,6 +129,7 @@ pub struct TableDef {
     #[serde(default)]
     pub recovery: bool,
     /// `aws-owned` (free), `aws-managed`, or the ARN of a KMS key.
+    #[schemars(example = &"aws-managed")]
     pub encryption: Option<Encryption>,
     /// Refuse to delete the table, whoever asks.
     pub deletion_protection: Option<bool>,
@@ -234,7 +244,9 @@ pub enum ProjectionDef {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProjectionName {
+    /// Every attribute of the item.
     All,
+    /// The keys of the table and of the index alone.
     Keys,
 }
 
@@ -246,6 +258,7 @@ pub struct Encryption(pub String);
 /// A Lambda function: a shipped `handler`, or your own `source`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "handler": "send" }))]
 pub struct FunctionDef {
     /// The physical name; else `<stack>-<key>`.
     pub name: Option<String>,
@@ -275,7 +288,8 @@ pub struct FunctionDef {
     #[serde(default)]
     #[schemars(
         description = "Environment variables, besides those that `uses` adds",
-        with = "IndexMap<String, Scalar>"
+        with = "IndexMap<String, Scalar>",
+        example = serde_json::json!({ "LOG_LEVEL": "info" })
     )]
     pub environment: IndexMap<String, String>,
     /// What it may do: becomes its IAM policy and its variables.
@@ -294,16 +308,27 @@ pub struct FunctionDef {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Shipped {
+    /// For `$connect`: stores who is connected, in which group.
     Connect,
+    /// For `$disconnect`: forgets the connection.
     Disconnect,
+    /// Stores a message, delivers it to people or to a group, and tells the sender.
     Send,
+    /// Sends what somebody missed. Needs a table `timeline`.
     CatchUp,
+    /// Notes who has read a message, and tells its sender.
     MarkRead,
+    /// Tells the others that somebody writes.
     Typing,
+    /// Says who is connected.
     Presence,
+    /// For `$default`: answers what no route takes with an error that helps.
     Default,
+    /// All message routes in one function.
     Chat,
+    /// Checks tokens for `auth.jwt`; it is added by itself.
     Authorize,
+    /// Delivers to big groups, one of its runs a shard; it is added by itself.
     Deliver,
 }
 
@@ -346,8 +371,10 @@ impl Shipped {
 /// The processor that a function runs on; `arm64` costs a fifth less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub enum Architecture {
+    /// Intel and AMD.
     #[serde(rename = "x86_64")]
     X86_64,
+    /// Graviton, at four fifths of the price.
     #[serde(rename = "arm64")]
     Arm64,
 }
@@ -357,12 +384,19 @@ pub enum Architecture {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Use {
+    /// Of a table: get and query items.
     Read,
+    /// Of a table: put items.
     Write,
+    /// Of a table: update items.
     Update,
+    /// Of a table: delete items.
     Delete,
+    /// Of `connections`: post to one.
     Send,
+    /// Of `connections`: ask about one.
     Get,
+    /// Of `connections`: close one.
     Disconnect,
 }
 
@@ -418,12 +452,14 @@ pub struct ApiDef {
     #[schemars(example = routes_example())]
     pub routes: IndexMap<String, RouteDef>,
     /// The limit of every route that has none of its own.
+    #[schemars(example = throttle_example())]
     pub throttle: Option<ThrottleDef>,
     /// Access logs, one line an event. Without it there are none.
+    #[schemars(example = serde_json::json!({ "retention": "14d" }))]
     pub logs: Option<AccessLogsDef>,
     /// Stage variables.
     #[serde(default)]
-    #[schemars(with = "IndexMap<String, Scalar>")]
+    #[schemars(with = "IndexMap<String, Scalar>", example = serde_json::json!({ "release": "blue" }))]
     pub variables: IndexMap<String, String>,
     /// Metrics for each route, at the price of detailed ones.
     #[serde(default)]
@@ -449,6 +485,7 @@ pub struct RouteFull {
     /// How long API Gateway waits for the function, 50 ms to 29 s.
     pub timeout: Option<Span>,
     /// The limit of this route.
+    #[schemars(example = throttle_example())]
     pub throttle: Option<ThrottleDef>,
 }
 
@@ -549,6 +586,10 @@ impl JsonSchema for Scalar {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": ["string", "number", "boolean"] })
     }
+}
+
+fn throttle_example() -> serde_json::Value {
+    serde_json::json!({ "rate": 500, "burst": 1000 })
 }
 
 fn index_example() -> serde_json::Value {

@@ -168,6 +168,7 @@ impl fmt::Display for Path {
         for (position, step) in self.steps.iter().enumerate() {
             match step {
                 Step::Key(key) if position == 0 => f.write_str(key)?,
+                Step::Key(key) if key.starts_with('.') => write!(f, ".\"{key}\"")?,
                 Step::Key(key) => write!(f, ".{key}")?,
                 Step::Index(index) => write!(f, "[{index}]")?,
             }

@@ -6,10 +6,11 @@
 
 use serde_json::Value as Json;
 
-use super::hints::{lower_first, meant, remark};
+use super::hints::{self, lower_first};
+use super::kinds;
 use super::problem::{Found, Path};
 use super::tree::{Entry, Map, Mark, Node, Value};
-use super::words::{each, either, nearest};
+use super::words::{each, nearest, one_of};
 
 /// Check `node` against the definition `name` of the schema, or against its top.
 pub(crate) fn check(node: &mut Node, schema: &Json, name: Option<&str>, path: &Path) -> Vec<Found> {
@@ -33,9 +34,9 @@ struct Shape<'s> {
 
 /// A schema with its references followed, and the name of the last of them.
 #[derive(Clone, Copy)]
-struct Rule<'s> {
-    schema: &'s Json,
-    name: Option<&'s str>,
+pub(super) struct Rule<'s> {
+    pub(super) schema: &'s Json,
+    pub(super) name: Option<&'s str>,
 }
 
 impl<'s> Shape<'s> {
@@ -75,11 +76,13 @@ impl<'s> Shape<'s> {
         }
         let fitting = alternatives.iter().copied().find(|rule| rule.takes(node));
         let Some(rule) = fitting else {
-            self.found.push(wrong_kind(node, &alternatives, path));
+            self.found
+                .push(kinds::wrong(node, schema, &alternatives, path));
             return;
         };
         if let Some(words) = rule.words() {
-            self.word(node, &words, path);
+            let other = alternatives.iter().find(|other| other.words().is_none());
+            self.word(node, &words, other.copied(), path);
             return;
         }
         match &mut node.value {
@@ -97,16 +100,17 @@ impl<'s> Shape<'s> {
         }
     }
 
-    fn word(&mut self, node: &Node, words: &[&str], path: &Path) {
+    fn word(&mut self, node: &Node, words: &[&str], other: Option<Rule<'_>>, path: &Path) {
         let Value::Text(text) = &node.value else {
             return;
         };
         if words.contains(&text.as_str()) {
             return;
         }
-        let message = format!("`{path}` cannot be `{text}`: it is {}", either(words));
-        let hint =
-            nearest(text, words.iter().copied()).map(|word| format!("did you mean `{word}`?"));
+        let mut can_be: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+        can_be.extend(other.map(kinds::wanted).into_iter().flatten());
+        let message = format!("`{path}` cannot be `{text}`: it is {}", one_of(&can_be));
+        let hint = hints::word(text, words, path);
         self.found
             .push(Found::error(Some(node.at.clone()), message).maybe(hint));
     }
@@ -142,8 +146,9 @@ impl<'s> Shape<'s> {
         let path = path.key(key);
         if entry.node.value == Value::Null && !may_be_null(schema) {
             let message = format!("`{path}` has no value");
+            let hint = self.about(schema).map(|about| format!("`{key}`: {about}"));
             self.found
-                .push(Found::error(Some(entry.key.clone()), message));
+                .push(Found::error(Some(entry.key.clone()), message).maybe(hint));
             return;
         }
         self.value(&mut entry.node, schema, &path, Some(&entry.key));
@@ -155,50 +160,147 @@ impl<'s> Shape<'s> {
         } else {
             format!("`{path}`")
         };
-        let schema = &rule.schema["properties"][key];
-        let about = schema["description"]
-            .as_str()
-            .or_else(|| self.rule(schema).schema["description"].as_str());
-        let hint = about
-            .and_then(|text| text.lines().next())
-            .map(|line| format!("`{key}`: {}", lower_first(line.trim_end_matches('.'))));
+        let about = self.about(&rule.schema["properties"][key]);
+        let hint = about.map(|about| format!("`{key}`: {about}"));
         let message = format!("{whose} needs `{key}`");
         self.found
             .push(Found::error(owner.cloned(), message).maybe(hint));
     }
 
-    /// Complain, and go on as if the key were the one that was meant.
-    fn unknown_keys(&mut self, map: &mut Map, known: &serde_json::Map<String, Json>, path: &Path) {
+    /// What the schema says of a value, in the middle of a sentence.
+    fn about(&self, schema: &'s Json) -> Option<String> {
+        let said = schema["description"].as_str();
+        let said = said.or_else(|| self.rule(schema).schema["description"].as_str());
+        let line = said?.lines().next()?;
+        Some(lower_first(line.trim_end_matches('.')))
+    }
+
+    /// Complain, and go on as if the key stood where it was meant to.
+    fn unknown_keys(&mut self, map: &mut Map, known: &'s Known, path: &Path) {
         let wrong: Vec<String> = map
             .keys()
             .filter(|key| !known.contains_key(*key))
             .cloned()
             .collect();
+        // A section that was left empty, and into which the keys after it were moved.
+        let mut opened = None;
         for key in wrong {
             let Some((position, _, entry)) = map.shift_remove_full(&key) else {
                 continue;
             };
-            let meant = meant(&key, known);
+            let meant = self.meant(&key, map, position, known, opened);
+            if let Some(Meant::Below(section)) = meant {
+                opened = Some(section);
+            }
             let message = if path.steps().is_empty() {
                 format!("`{key}` is not a key of a stack file")
             } else {
                 format!("`{key}` is not a key of `{path}`")
             };
-            let hint = remark(&key, path).or_else(|| match meant {
-                Some(word) => Some(format!("did you mean `{word}`?")),
-                None => Some(format!("its keys are {}", each(known.keys()))),
+            let hint = hints::remark(&key, path).unwrap_or_else(|| match meant {
+                Some(meant) => meant.hint(),
+                None => format!("its keys are {}", each(known.keys())),
             });
-            self.found
-                .push(Found::error(Some(entry.key.clone()), message).maybe(hint));
-            if let Some(word) = meant.filter(|word| !map.contains_key(*word)) {
-                map.shift_insert(position.min(map.len()), word.to_owned(), entry);
+            let found = Found::error(Some(entry.key.clone()), message);
+            self.found.push(found.maybe(Some(hint)));
+            if let Some(meant) = meant {
+                meant.mend(&key, entry, position, map);
             }
+        }
+    }
+
+    /// Where a key that is not known here belongs.
+    fn meant(
+        &self,
+        key: &str,
+        map: &Map,
+        position: usize,
+        known: &'s Known,
+        opened: Option<&'s str>,
+    ) -> Option<Meant<'s>> {
+        let above = position.checked_sub(1).and_then(|at| map.get_index(at));
+        let section = above.and_then(|(name, entry)| {
+            let (name, schema) = known.get_key_value(name)?;
+            let empty = entry.node.value == Value::Null || opened == Some(name);
+            (empty && self.takes_a_map(schema)).then_some(name.as_str())
+        });
+        let inside = |(_, schema): &(&String, &'s Json)| {
+            let alternatives = self.alternatives(self.rule(schema));
+            let mut all = alternatives.iter();
+            all.any(|rule| rule.schema["properties"].get(key).is_some())
+        };
+        let sibling = || known.iter().find(inside).map(|(name, _)| name.as_str());
+        let top = || self.root["properties"].get(key).is_some();
+        section
+            .map(Meant::Below)
+            .or_else(|| hints::elsewhere(key, known).map(Meant::Key))
+            .or_else(|| sibling().map(Meant::Under))
+            .or_else(|| nearest(key, known.keys().map(String::as_str)).map(Meant::Key))
+            .or_else(|| top().then_some(Meant::Top))
+    }
+
+    fn takes_a_map(&self, schema: &'s Json) -> bool {
+        let alternatives = self.alternatives(self.rule(schema));
+        alternatives.iter().any(|rule| rule.has("object"))
+    }
+}
+
+/// The keys that a map may have, each with what it may hold.
+type Known = serde_json::Map<String, Json>;
+
+/// Where a key belongs that is not known where it stands.
+#[derive(Clone, Copy)]
+enum Meant<'s> {
+    /// It is misspelt.
+    Key(&'s str),
+    /// It stands at the column of the section it belongs to, which is empty.
+    Below(&'s str),
+    /// It is a key of what stands beside it.
+    Under(&'s str),
+    /// It is a key of the whole file.
+    Top,
+}
+
+impl Meant<'_> {
+    fn hint(self) -> String {
+        match self {
+            Self::Key(word) => format!("did you mean `{word}`?"),
+            Self::Below(section) => format!("indent it, if it belongs to `{section}` above"),
+            Self::Under(section) => format!("it belongs under `{section}`"),
+            Self::Top => "it belongs to the top of the file, without indentation".to_owned(),
+        }
+    }
+
+    /// Put the entry there, so that nothing is said to be missing.
+    fn mend(self, key: &str, entry: Entry, position: usize, map: &mut Map) {
+        match self {
+            Self::Key(word) => {
+                if !map.contains_key(word) {
+                    map.shift_insert(position.min(map.len()), word.to_owned(), entry);
+                }
+            }
+            Self::Below(section) | Self::Under(section) => {
+                let beside = map.entry(section.to_owned()).or_insert_with(|| Entry {
+                    key: entry.key.clone(),
+                    node: Node {
+                        value: Value::Null,
+                        at: entry.key.clone(),
+                    },
+                });
+                if beside.node.value == Value::Null {
+                    beside.node.value = Value::Map(Map::new());
+                }
+                if let Some(inner) = beside.node.map_mut() {
+                    inner.entry(key.to_owned()).or_insert(entry);
+                }
+            }
+            Self::Top => {}
         }
     }
 }
 
 impl<'s> Rule<'s> {
-    fn types(self) -> Vec<&'s str> {
+    pub(super) fn types(self) -> Vec<&'s str> {
         match &self.schema["type"] {
             Json::String(one) => vec![one],
             Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
@@ -208,7 +310,7 @@ impl<'s> Rule<'s> {
         }
     }
 
-    fn has(self, kind: &str) -> bool {
+    pub(super) fn has(self, kind: &str) -> bool {
         self.types().contains(&kind)
     }
 
@@ -229,7 +331,7 @@ impl<'s> Rule<'s> {
     }
 
     /// The choices, when only certain words can stand here.
-    fn words(self) -> Option<Vec<&'s str>> {
+    pub(super) fn words(self) -> Option<Vec<&'s str>> {
         if let Some(words) = self.schema["enum"].as_array() {
             return Some(words.iter().filter_map(Json::as_str).collect());
         }
@@ -244,37 +346,10 @@ impl<'s> Rule<'s> {
         });
         Some(words.collect())
     }
-
-    /// What can stand here, as a complaint says it.
-    fn wanted(self) -> String {
-        match self.name.map(bare) {
-            Some("Span") => return "a length of time such as `10s`".to_owned(),
-            Some("Retention") => return "a number of days such as `14d`, or `forever`".to_owned(),
-            Some("Attribute") => return "an attribute's name".to_owned(),
-            _ => {}
-        }
-        if let Some(words) = self.words() {
-            return either(&words);
-        }
-        let words: Vec<&str> = self
-            .types()
-            .into_iter()
-            .filter_map(|kind| match kind {
-                "boolean" => Some("`true` or `false`"),
-                "integer" => Some("a whole number, not negative"),
-                "number" => Some("a number"),
-                "string" => Some("a string"),
-                "array" => Some("a list"),
-                "object" => Some("a map"),
-                _ => None,
-            })
-            .collect();
-        words.join(" or ")
-    }
 }
 
 /// The name of a definition without the word that marks its partial form.
-fn bare(name: &str) -> &str {
+pub(super) fn bare(name: &str) -> &str {
     name.strip_prefix(super::schema::PARTIAL).unwrap_or(name)
 }
 
@@ -288,62 +363,13 @@ fn may_be_null(schema: &Json) -> bool {
     }
 }
 
-fn wrong_kind(node: &Node, alternatives: &[Rule<'_>], path: &Path) -> Found {
-    let mut wanted: Vec<String> = alternatives.iter().map(|rule| rule.wanted()).collect();
-    wanted.dedup();
-    let what = if path.steps().is_empty() {
-        "a stack file".to_owned()
-    } else {
-        format!("`{path}`")
-    };
-    let message = format!(
-        "{what} must be {}, and is {}",
-        wanted.join(" or "),
-        node.kind()
-    );
-    let hint = alternatives
-        .iter()
-        .find_map(|rule| spelling_hint(node, *rule));
-    Found::error(Some(first_mark(node)), message).maybe(hint)
-}
-
 /// The place of a value; a map in block style has none of its own but its first key's.
-fn first_mark(node: &Node) -> Mark {
+pub(super) fn first_mark(node: &Node) -> Mark {
     match &node.value {
         Value::Map(map) if node.at.is_empty() => map
             .values()
             .next()
             .map_or(node.at.clone(), |entry| entry.key.clone()),
         _ => node.at.clone(),
-    }
-}
-
-/// How the value should have been spelled to be what the rule wants.
-fn spelling_hint(node: &Node, rule: Rule<'_>) -> Option<String> {
-    match (&node.value, rule.name.map(bare)) {
-        (Value::Number(_, spelling), Some("Span")) => {
-            Some(format!("write `{spelling}s` for seconds"))
-        }
-        (Value::Number(_, spelling), Some("Retention")) => {
-            Some(format!("write `{spelling}d` for days"))
-        }
-        (Value::Number(_, spelling) | Value::Bool(_, spelling), _)
-            if rule.has("string") && rule.words().is_none() =>
-        {
-            Some(format!("write it in quotes: `\"{spelling}\"`"))
-        }
-        (Value::Text(text), _) if rule.has("boolean") => match text.to_lowercase().as_str() {
-            "yes" | "on" | "y" | "true" => Some("write `true`".to_owned()),
-            "no" | "off" | "n" | "false" => Some("write `false`".to_owned()),
-            _ => None,
-        },
-        (Value::Text(text), _) if rule.has("integer") || rule.has("number") => {
-            let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
-            (!digits.is_empty()).then(|| {
-                format!("write `{digits}`, without quotes or unit; variables work in strings only")
-            })
-        }
-        (Value::Text(text), _) if rule.has("array") => Some(format!("write `[{text}]`")),
-        _ => None,
     }
 }

@@ -6,7 +6,12 @@ pub(crate) fn either<T: AsRef<str>>(words: &[T]) -> String {
         .iter()
         .map(|word| format!("`{}`", word.as_ref()))
         .collect();
-    match quoted.split_last() {
+    one_of(&quoted)
+}
+
+/// a, b or c.
+pub(crate) fn one_of(things: &[String]) -> String {
+    match things.split_last() {
         None => "nothing".to_owned(),
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),

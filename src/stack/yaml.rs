@@ -12,6 +12,7 @@ use serde_yaml::budget::BudgetBreach;
 use serde_yaml::{DuplicateKeyPolicy, Error, Location, Spanned};
 
 use super::problem::Found;
+use super::slips;
 use super::tree::{Entry, Map, Mark, Node, Value};
 
 /// The largest file that is read. A stack of 300 routes takes a tenth of it.
@@ -57,20 +58,47 @@ fn malformed(error: &Error, text: &str) -> Found {
         .map(|location| mark(&location, text).unwrap_or_else(|| line_mark(&location, text)));
     let (message, hint) = match innermost(error) {
         Error::DuplicateMappingKey { key: Some(key), .. } => {
-            (format!("key `{key}` is there twice"), None)
+            let first = at.as_ref().and_then(|at| slips::twin(key, at, text));
+            let hint = match first {
+                Some(line) => {
+                    format!("the first is in line {line}: put both into one, or take one away")
+                }
+                None => "put both into one, or take one away".to_owned(),
+            };
+            (format!("key `{key}` is there twice"), Some(hint))
         }
-        Error::Budget { breach, .. } => (over_budget(breach), None),
+        Error::Budget { breach, .. } => over_budget(breach),
         Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => (
-            "aliases repeat more than a stack file can hold".to_owned(),
-            None,
+        | Error::AliasReplayStackDepthExceeded { .. } => (TOO_OFTEN.to_owned(), None),
+        Error::UnsupportedTag { tag, .. } => (
+            format!("tag `{tag}` means nothing here"),
+            Some(TAG.to_owned()),
         ),
-        Error::UnsupportedTag { tag, .. } => (format!("tag `{tag}` means nothing here"), None),
-        Error::NullIntoString { .. } => ("a key is empty".to_owned(), None),
-        other => own_words(&other.to_string()),
+        Error::NullIntoString { .. } => (
+            "a key is empty".to_owned(),
+            Some("write it before the colon".to_owned()),
+        ),
+        other => {
+            let sentence = other.to_string();
+            if sentence.starts_with("recursion limit") {
+                (too_deep(), None)
+            } else {
+                return slips::trace(&sentence, at, text);
+            }
+        }
     };
     Found::error(at, message).maybe(hint)
+}
+
+const TOO_OFTEN: &str = "aliases repeat more than a stack file can hold";
+
+/// Tags are CloudFormation's way to compute a value.
+const TAG: &str =
+    "a value is plain here; `${stack.name}`, `${env:NAME}` and the like are filled in";
+
+fn too_deep() -> String {
+    format!("is nested deeper than {MAX_DEPTH} levels")
 }
 
 /// The error itself, without the snippet and the trail of aliases around it.
@@ -81,39 +109,17 @@ fn innermost(error: &Error) -> &Error {
     }
 }
 
-fn over_budget(breach: &BudgetBreach) -> String {
+fn over_budget(breach: &BudgetBreach) -> (String, Option<String>) {
     match breach {
-        BudgetBreach::Depth { .. } => format!("is nested deeper than {MAX_DEPTH} levels"),
-        BudgetBreach::Documents { .. } => {
-            "a stack file is one document, and here begins another".to_owned()
-        }
+        BudgetBreach::Depth { .. } => (too_deep(), None),
+        BudgetBreach::Documents { .. } => (
+            "a stack file is one document, and here begins another".to_owned(),
+            Some("take `---` away, or keep the other stack in a file of its own".to_owned()),
+        ),
         BudgetBreach::Aliases { .. }
         | BudgetBreach::AliasAnchorRatio { .. }
-        | BudgetBreach::MergeKeys { .. } => {
-            "aliases repeat more than a stack file can hold".to_owned()
-        }
-        _ => "is larger than any stack file".to_owned(),
-    }
-}
-
-/// The scanner's sentence without the place, which is shown apart, and with a next step for common slips.
-fn own_words(sentence: &str) -> (String, Option<String>) {
-    let message = sentence.split(" at line ").next().unwrap_or(sentence);
-    let quotes = || Some("put the value in quotes, or check the indentation".to_owned());
-    if message.starts_with("tabs disallowed") {
-        (
-            "a tab cannot indent".to_owned(),
-            Some("use spaces".to_owned()),
-        )
-    } else if message.starts_with("recursion limit") {
-        (format!("is nested deeper than {MAX_DEPTH} levels"), None)
-    } else if let Some(character) = message.strip_prefix("unexpected character: `") {
-        let character = character.strip_suffix('\'').unwrap_or(character);
-        (format!("`{character}` cannot begin a value"), quotes())
-    } else if message.starts_with("mapping values are not allowed") {
-        ("a `:` where no key can be".to_owned(), quotes())
-    } else {
-        (message.to_owned(), None)
+        | BudgetBreach::MergeKeys { .. } => (TOO_OFTEN.to_owned(), None),
+        _ => ("is larger than any stack file".to_owned(), None),
     }
 }
 

@@ -145,7 +145,11 @@ fn files_that_cannot_be_read() {
     );
     assert_eq!(
         said(|file| std::fs::write(file, b"name: ch\xff\xfet").unwrap()),
-        "error: stack.yaml: is not UTF-8 text: byte 8 does not belong\nhint: `msgai init` writes one, `-f` names another\n"
+        "error: stack.yaml:1:9: here is something that is not UTF-8\n  |\n1 | name: ch\u{fffd}\u{fffd}t\n  |         ^\nhint: save the file as UTF-8\n"
+    );
+    assert_eq!(
+        said(|file| std::fs::write(file, b"\xff\xfen\0a\0").unwrap()),
+        "error: stack.yaml: is UTF-16 text, and a stack file is UTF-8\nhint: save it as UTF-8; in PowerShell, `Set-Content -Encoding utf8`\n"
     );
     assert_eq!(
         said(|file| std::fs::write(file, vec![b'#'; 5_000_000]).unwrap()),

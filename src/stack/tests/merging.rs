@@ -88,7 +88,9 @@ fn an_environment_must_be_declared() {
     );
     assert_eq!(
         complaints(GOOD, Some("dev"), &none),
-        ["- error: environment `dev` is not declared: the file has no `environments`"]
+        [
+            "- error: environment `dev` is not declared: the file has no `environments` / write `environments: { dev: { suffix: -dev } }`, or leave `-e` and MSGAI_ENV away"
+        ]
     );
     assert_eq!(
         load(&with_environments("  dev:\n"), None, &[]).environment,

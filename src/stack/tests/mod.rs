@@ -4,6 +4,7 @@ mod examples;
 mod hostile;
 mod limits;
 mod merging;
+mod mistakes;
 mod wrong;
 
 use super::{Loaded, Problems, load_text};

@@ -4,7 +4,7 @@ use super::super::limits;
 use super::super::problem::{Path, Problem};
 use super::super::words::{choice, did_you_mean};
 use super::super::{AccessLogsDef, RouteDef, Span, ThrottleDef};
-use super::{Checks, at, select};
+use super::{Checks, at, select, spans};
 
 const CONNECT: &str = "$connect";
 const DISCONNECT: &str = "$disconnect";
@@ -98,6 +98,7 @@ impl Checks<'_> {
             self.route_key(&here.key(key), key);
             self.route(key, route);
         }
+        self.without_dollar();
         if !self.connects() {
             let problem = Problem::warning(
                 here.itself(),
@@ -149,10 +150,10 @@ impl Checks<'_> {
                 "function `{function}` may run {} s, and route `{key}` waits 29 s at most",
                 runs.as_secs()
             );
-            self.push(Problem::warning(
-                at(["functions", function, "timeout"]),
-                message,
-            ));
+            let here = at(["functions", function, "timeout"]);
+            let hint =
+                "`29s` is all that a route can use; what takes longer answers over the connection";
+            self.push(Problem::warning(here, message).hint(hint));
         }
         if let Some(waits) = waits {
             self.route_timeout(&here.key("timeout"), function, waits, runs);
@@ -178,12 +179,23 @@ impl Checks<'_> {
     ) {
         let Some(duration) = waits.duration() else {
             let message = format!("timeout `{}` is not a length of time", waits.0);
-            self.push(Problem::error(here.clone(), message).hint("write `10s`, or `500ms`"));
+            let hint = spans::hint(
+                &waits.0,
+                spans::MILLISECOND,
+                "`10s`, or `500ms`; 29 seconds at most",
+            );
+            self.push(Problem::error(here.clone(), message).hint(hint));
             return;
         };
         if !limits::ROUTE_MILLIS.contains(&duration.as_millis()) {
             let message = format!("a route waits 50 ms to 29 s, and `{}` is outside", waits.0);
-            self.error(here.clone(), message);
+            let nearest = if duration.as_millis() < 50 {
+                "50ms"
+            } else {
+                "29s"
+            };
+            let hint = format!("the nearest that API Gateway has is `{nearest}`");
+            self.push(Problem::error(here.clone(), message).hint(hint));
         } else if runs.is_some_and(|runs| runs > duration && runs.as_secs() <= 29) {
             let message = format!(
                 "the route gives up after {}, while function `{function}` may still run",
@@ -193,10 +205,31 @@ impl Checks<'_> {
         }
     }
 
+    /// A route for messages that is called like one of API Gateway's own, which is not there.
+    fn without_dollar(&mut self) {
+        let routes = &self.stack.api.routes;
+        for own in [CONNECT, DISCONNECT] {
+            let bare = &own[1..];
+            let Some(route) = routes.get(bare).filter(|_| !routes.contains_key(own)) else {
+                continue;
+            };
+            // A shipped handler that is out of its place is an error of its own.
+            let named = self.stack.functions.get(route.function());
+            if named.is_some_and(|function| function.handler.is_some()) {
+                continue;
+            }
+            let message = format!("route `{bare}` is for messages whose action is `{bare}`");
+            let here = at(["api", "routes", bare]).itself();
+            self.push(Problem::warning(here, message).hint(format!("did you mean `{own}`?")));
+        }
+    }
+
     /// Whether there is a route for handshakes, well spelt or not.
     pub(super) fn connects(&self) -> bool {
         let routes = &self.stack.api.routes;
-        routes.contains_key(CONNECT) || routes.keys().any(|key| is_misspelt(key))
+        routes.contains_key(CONNECT)
+            || routes.contains_key(&CONNECT[1..])
+            || routes.keys().any(|key| is_misspelt(key))
     }
 
     /// A function that something names must be there.

@@ -7,7 +7,13 @@ use super::super::{AuthDef, IndexDef, JwtDef, ProjectionDef, ProjectionName, Shi
 use super::{Checks, at, origin};
 
 const BELIEVED: &str = "the query string is believed: anyone connects as anyone";
+const STANDING: &str = "without `auth` the query string is believed: anyone connects as anyone";
 const JWT: &str = "`auth: { jwt: { issuer: …, audience: [ … ] } }` lets in who has a token";
+
+/// Whether a warning is the one that every file without `auth` gets, on every run.
+pub(crate) fn is_standing(message: &str) -> bool {
+    message == STANDING
+}
 
 impl Checks<'_> {
     pub(super) fn auth(&mut self) {
@@ -17,8 +23,7 @@ impl Checks<'_> {
         }
         let Some(auth) = &stack.auth else {
             if !stack.api.routes.is_empty() {
-                let message = format!("without `auth` {BELIEVED}");
-                self.push(Problem::warning(at(["api"]).itself(), message).hint(JWT));
+                self.push(Problem::warning(at(["api"]).itself(), STANDING).hint(JWT));
             }
             return;
         };
@@ -124,12 +129,17 @@ impl Checks<'_> {
             None
         };
         let Some(flaw) = flaw else { return };
-        let hint = match what {
-            "issuer" => {
+        let pool = url.split_once('_').map(|(region, _)| region);
+        let hint = match (what, pool.filter(|region| limits::is_region(region))) {
+            ("issuer", Some(region)) => {
+                format!("write `https://cognito-idp.{region}.amazonaws.com/{url}`")
+            }
+            ("issuer", None) => {
                 "it is the `iss` of the tokens, to the letter; a Cognito user pool's is \
                  `https://cognito-idp.REGION.amazonaws.com/POOL`, the local cloud's `local`"
+                    .to_owned()
             }
-            _ => "it is where the keys are, such as `https://id.example.com/keys`",
+            _ => "it is where the keys are, such as `https://id.example.com/keys`".to_owned(),
         };
         let message = format!("{what} `{url}` {flaw}");
         self.push(Problem::error(here, message).hint(hint));

@@ -4,7 +4,7 @@ use super::super::limits;
 use super::super::problem::Problem;
 use super::super::words::{choice, did_you_mean, each, either, nearest};
 use super::super::{FunctionDef, Use};
-use super::{Checks, at};
+use super::{Checks, at, spans};
 
 /// What can be done with a table, and with live connections.
 const ON_TABLES: &[(Use, &str)] = &[
@@ -56,7 +56,8 @@ impl Checks<'_> {
             (Some(_), Some(_)) => {
                 let message =
                     format!("function `{key}` has a `handler` and a `source`: it can have one");
-                self.error(here.key("source").itself(), message);
+                let hint = "take `handler` away for your own code, `source` for the shipped one";
+                self.push(Problem::error(here.key("source").itself(), message).hint(hint));
             }
             (None, None) => {
                 let message = format!("function `{key}` has neither `handler` nor `source`");
@@ -131,7 +132,9 @@ impl Checks<'_> {
             self.push(problem.maybe(hint));
         } else if !limits::is_runtime(runtime) {
             let message = format!("`{runtime}` is not a Lambda runtime");
-            let hint = choice(runtime, limits::RUNTIMES.iter().copied(), "some are");
+            let hint = limits::runtime_of(runtime)
+                .map(|meant| format!("did you mean `{meant}`?"))
+                .or_else(|| choice(runtime, limits::RUNTIMES.iter().copied(), "some are"));
             self.push(Problem::error(here, message).maybe(hint));
         }
     }
@@ -140,6 +143,7 @@ impl Checks<'_> {
         let here = at(["functions", key]);
         if let Some(memory) = function
             .memory
+            .as_ref()
             .filter(|memory| !limits::MEMORY.contains(memory))
         {
             let message = format!(
@@ -147,7 +151,9 @@ impl Checks<'_> {
                 limits::MEMORY.start(),
                 limits::MEMORY.end()
             );
-            self.error(here.key("memory"), message);
+            let nearest = *memory.clamp(limits::MEMORY.start(), limits::MEMORY.end());
+            let hint = format!("the nearest that Lambda has is `{nearest}`");
+            self.push(Problem::error(here.key("memory"), message).hint(hint));
         }
         if let Some(timeout) = &function.timeout {
             self.function_timeout(key, timeout);
@@ -177,26 +183,45 @@ impl Checks<'_> {
         let here = at(["functions", key, "timeout"]);
         let Some(duration) = timeout.duration() else {
             let message = format!("timeout `{}` is not a length of time", timeout.0);
-            self.push(Problem::error(here, message).hint("write `10s`, or `2m`"));
+            self.push(Problem::error(here, message).hint(spans::hint(
+                &timeout.0,
+                spans::SECOND,
+                "`10s`, or `2m`; 15 minutes at most",
+            )));
             return;
         };
-        if duration.subsec_nanos() != 0 {
+        let (message, hint) = if duration.subsec_nanos() != 0 {
             let message = format!("Lambda counts whole seconds, and `{}` is not", timeout.0);
-            self.error(here, message);
+            (message, format!("write `{}s`", duration.as_secs() + 1))
         } else if !limits::FUNCTION_SECONDS.contains(&duration.as_secs()) {
             let message = format!("timeout `{}` is outside 1 s to 15 min", timeout.0);
-            self.error(here, message);
-        }
+            let nearest = if duration.is_zero() { "1s" } else { "15m" };
+            (
+                message,
+                format!("the nearest that Lambda has is `{nearest}`"),
+            )
+        } else {
+            return;
+        };
+        self.push(Problem::error(here, message).hint(hint));
     }
 
     fn environment(&mut self, key: &str, function: &FunctionDef) {
         for name in function.environment.keys() {
             let here = at(["functions", key, "environment", name]).itself();
             if limits::RESERVED_VARIABLES.contains(&name.as_str()) {
-                self.error(here, format!("`{name}` is set by Lambda itself"));
+                let message = format!("`{name}` is set by Lambda itself");
+                let hint = "take it away: the function finds it in its environment all the same";
+                self.push(Problem::error(here, message).hint(hint));
             } else if !limits::is_variable_name(name) {
                 let message = format!("`{name}` cannot be a variable's name");
-                let hint = "two characters at least: a letter, then letters, digits and `_`";
+                let fits = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+                let meant: String = name.chars().map(fits).collect();
+                let hint = if limits::is_variable_name(&meant) {
+                    format!("did you mean `{meant}`?")
+                } else {
+                    "two characters at least: a letter, then letters, digits and `_`".to_owned()
+                };
                 self.push(Problem::error(here, message).hint(hint));
             }
         }
@@ -293,7 +318,8 @@ impl Checks<'_> {
             "the functions reserve {reserved} concurrent executions; an account has 1000 unless raised, and 100 must stay free"
         );
         let here = at(["functions", key, "concurrency"]);
-        self.push(Problem::warning(here, message));
+        let hint = "`msgai validate --online` says what this account has";
+        self.push(Problem::warning(here, message).hint(hint));
     }
 }
 

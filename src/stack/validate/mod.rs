@@ -10,14 +10,18 @@ mod origin;
 mod select;
 mod shipped;
 mod sources;
+mod spans;
 mod tables;
 
 use std::collections::BTreeMap;
 
 use super::limits::{self, NameRule};
 use super::problem::{Path, Problem};
+use super::template::stack_name;
+use super::words::did_you_mean;
 use super::{RoleDef, Stack, derive};
 
+pub(crate) use auth::is_standing;
 pub use sources::sources;
 
 /// Everything that is wrong with a stack, or questionable.
@@ -76,8 +80,9 @@ impl Checks<'_> {
         if !limits::is_stack_name(&stack.name) {
             let message = format!("stack name `{}` is not a name", stack.name);
             let hint = format!(
-                "a letter, then letters, digits and `-`, at most {} characters",
-                limits::STACK_NAME_LENGTH
+                "a letter, then letters, digits and `-`, at most {} characters: `{}`",
+                limits::STACK_NAME_LENGTH,
+                stack_name(&stack.name)
             );
             self.push(Problem::error(at(["name"]), message).hint(hint));
         }
@@ -93,9 +98,14 @@ impl Checks<'_> {
             .filter(|region| !limits::is_region(region))
         {
             let message = format!("`{region}` is not a region");
-            self.push(
-                Problem::error(at(["region"]), message).hint("a region looks like `us-east-1`"),
-            );
+            let zone = region.trim_end_matches(|c: char| c.is_ascii_lowercase());
+            let hint = if limits::is_region(zone) {
+                format!("did you mean `{zone}`? a zone is a part of it")
+            } else {
+                did_you_mean(region, limits::REGIONS.iter().copied())
+                    .unwrap_or_else(|| "a region looks like `us-east-1`".to_owned())
+            };
+            self.push(Problem::error(at(["region"]), message).hint(hint));
         }
         if let Some(account) = stack
             .account
@@ -103,10 +113,13 @@ impl Checks<'_> {
             .filter(|account| !limits::is_account(account))
         {
             let message = format!("account `{account}` is not 12 digits");
-            self.push(
-                Problem::error(at(["account"]), message)
-                    .hint("`aws sts get-caller-identity` says it"),
-            );
+            let digits = account.replace(['-', ' '], "");
+            let hint = if limits::is_account(&digits) {
+                format!("write `account: \"{digits}\"`")
+            } else {
+                "`aws sts get-caller-identity` says it".to_owned()
+            };
+            self.push(Problem::error(at(["account"]), message).hint(hint));
         }
         if let Some(logs) = &stack.logs.retention {
             self.retention(at(["logs", "retention"]), logs);
@@ -134,7 +147,9 @@ impl Checks<'_> {
                 let owner = prefix.trim_end_matches(':');
                 let message =
                     format!("tag `{key}` begins with `{prefix}`, which belongs to {owner}");
-                self.error(here.clone().itself(), message);
+                let free = key.get(prefix.len()..).unwrap_or_default();
+                let hint = format!("`{free}` is free");
+                self.push(Problem::error(here.clone().itself(), message).hint(hint));
             }
             if let Some(wrong) = key.chars().find(|c| !limits::is_tag_character(*c)) {
                 self.error(
@@ -214,7 +229,17 @@ impl Checks<'_> {
     fn name(&mut self, path: Path, rule: &NameRule, written: &str, full: &str) {
         if let Some(wrong) = written.chars().find(|c| !(rule.allowed)(*c)) {
             let message = format!("{} `{written}` cannot have `{wrong}`", rule.what);
-            self.push(Problem::error(path, message).hint(format!("it takes {}", rule.characters)));
+            let hint = if written.starts_with("arn:") {
+                let name = written.rsplit([':', '/']).next().unwrap_or_default();
+                format!("the name alone: `{name}`")
+            } else {
+                format!("it takes {}", rule.characters)
+            };
+            self.push(Problem::error(path, message).hint(hint));
+            return;
+        }
+        // A stack's name that is none is told once, not again for everything that is called after it.
+        if written.is_empty() && !limits::is_stack_name(&self.stack.name) {
             return;
         }
         let length = full.chars().count();
@@ -236,9 +261,14 @@ impl Checks<'_> {
         } else {
             format!("{} `{full}` has {count}: {bound}", rule.what)
         };
-        let hint = (full != written && length > rule.longest)
-            .then(|| "the name and the `suffix` count together".to_owned());
-        self.push(Problem::error(path, message).maybe(hint));
+        let hint = if length < rule.shortest {
+            "write a longer one"
+        } else if full == written {
+            "write a shorter one"
+        } else {
+            "the name and the `suffix` count together"
+        };
+        self.push(Problem::error(path, message).hint(hint));
     }
 
     /// Two of one kind cannot have one physical name.
@@ -250,7 +280,9 @@ impl Checks<'_> {
                     let message =
                         format!("{what}s `{first}` and `{key}` would both be called `{name}`");
                     let place = at([section, &key, "name"]);
-                    self.error(place, message);
+                    self.push(
+                        Problem::error(place, message).hint("give one of them another `name`"),
+                    );
                 }
                 None => {
                     seen.insert(name, key);
@@ -290,7 +322,8 @@ impl Checks<'_> {
             });
             if file.is_empty() || file.ends_with('/') || !inside {
                 let message = format!("`{file}` is not a file beside or below the stack file");
-                self.error(at(["outputs", file]).itself(), message);
+                let hint = "a deploy writes into the stack file's folder only; `msgai outputs --env-file FILE` writes anywhere";
+                self.push(Problem::error(at(["outputs", file]).itself(), message).hint(hint));
             }
             for (key, value) in variables {
                 let here = at(["outputs", file, key]);

@@ -36,6 +36,11 @@ const TELLING_APART: &[Shipped] = &[Shipped::Typing, Shipped::Presence, Shipped:
 /// What every message has without its sender's doing.
 const ALWAYS_THERE: [&str; 3] = ["messageId", "senderId", "timestamp"];
 
+/// An attribute that the handlers do not write; what is no attribute at all is told elsewhere.
+fn other_ttl(ttl: &str) -> bool {
+    ttl != "ttl" && !ttl.starts_with(|c: char| c.is_ascii_digit())
+}
+
 impl<'a> Checks<'a> {
     pub(super) fn shipped(&mut self) {
         let stack = self.stack;
@@ -108,12 +113,10 @@ impl<'a> Checks<'a> {
             let message = "connections that end unseen stay in the table for ever";
             let problem = Problem::warning(at(["tables", CONNECTIONS]).itself(), message);
             self.push(problem.hint("write `ttl: ttl`"));
-        } else if table.ttl.as_deref().is_some_and(|ttl| ttl != "ttl") {
+        } else if table.ttl.as_deref().is_some_and(other_ttl) {
             let message = "the shipped handlers write the time a connection expires to `ttl`";
-            self.push(Problem::warning(
-                at(["tables", CONNECTIONS, "ttl"]),
-                message,
-            ));
+            let problem = Problem::warning(at(["tables", CONNECTIONS, "ttl"]), message);
+            self.push(problem.hint("write `ttl: ttl`"));
         }
     }
 
@@ -188,9 +191,10 @@ impl<'a> Checks<'a> {
             let problem = Problem::error(at(["tables", TIMELINE, "key"]), message);
             self.push(problem.hint("write `key: { partition: owner, sort: \"position:N\" }`"));
         }
-        if table.ttl.as_deref().is_some_and(|ttl| ttl != "ttl") {
+        if table.ttl.as_deref().is_some_and(other_ttl) {
             let message = "the shipped handlers write the time an entry expires to `ttl`";
-            self.push(Problem::warning(at(["tables", TIMELINE, "ttl"]), message));
+            let problem = Problem::warning(at(["tables", TIMELINE, "ttl"]), message);
+            self.push(problem.hint("write `ttl: ttl`"));
         }
     }
 
@@ -268,7 +272,15 @@ impl<'a> Checks<'a> {
                     home.map_or("messages".to_owned(), |home| format!("`{home}`"))
                 );
                 let here = at(["api", "routes", key]);
-                self.push(Problem::error(here, message));
+                let meant = home.filter(|home| home.strip_prefix('$') == Some(key));
+                let hint = match (meant, home) {
+                    (Some(meant), _) => format!("did you mean `{meant}: {}`?", route.function()),
+                    (None, Some(_)) => {
+                        "name a function with `handler: send`, or with your own `source`".to_owned()
+                    }
+                    (None, None) => format!("name a function with `handler: {}`", &key[1..]),
+                };
+                self.push(Problem::error(here, message).hint(hint));
             }
         }
     }

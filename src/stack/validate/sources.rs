@@ -41,7 +41,8 @@ fn problem(
     }
     if !file.is_dir() {
         let message = format!("`{source}` is neither a folder nor a zip");
-        return Some(Problem::error(here.key("source"), message));
+        let hint = "name the folder that it is in; `entry` says which file begins";
+        return Some(Problem::error(here.key("source"), message).hint(hint));
     }
     let cargo = file.join("Cargo.toml").is_file();
     match &function.runtime {

@@ -69,10 +69,9 @@ impl Checks<'_> {
             let message = format!(
                 "`{setting}` has no effect: table `{key}` exists already and is never changed"
             );
-            self.push(Problem::warning(
-                at(["tables", key, setting]).itself(),
-                message,
-            ));
+            let here = at(["tables", key, setting]).itself();
+            let hint = format!("take `{setting}` away, or `existing: true`");
+            self.push(Problem::warning(here, message).hint(hint));
         }
     }
 
@@ -192,7 +191,9 @@ impl Checks<'_> {
                 shards::KEY,
                 shards::TABLE
             );
-            self.error(here.key("shards"), message);
+            let hint =
+                "take `shards` away: an index on anything else is not asked for a whole group";
+            self.push(Problem::error(here.key("shards"), message).hint(hint));
             return;
         }
         if key.kind() != Some(AttributeType::S) {
@@ -230,6 +231,12 @@ impl Checks<'_> {
     }
 
     fn ttl(&mut self, path: Path, ttl: &str, keyed: &[Keyed]) {
+        if ttl.starts_with(|c: char| c.is_ascii_digit()) {
+            let message = format!("`{ttl}` is a time, and `ttl` names an attribute");
+            let hint = "write `ttl: ttl`; handler `connect` writes there when a day is over";
+            self.push(Problem::error(path, message).hint(hint));
+            return;
+        }
         self.attribute_name(&path, ttl);
         let Some(key) = keyed.iter().find(|keyed| keyed.attribute.name() == ttl) else {
             return;
@@ -259,7 +266,10 @@ impl Checks<'_> {
         let message = format!(
             "encryption `{value}` is neither `aws-owned`, `aws-managed` nor the ARN of a KMS key"
         );
-        self.push(Problem::error(path, message).maybe(did_you_mean(value, WORDS)));
+        let hint = did_you_mean(value, WORDS).unwrap_or_else(|| {
+            "`aws-owned` costs nothing and is what a table has unless said otherwise".to_owned()
+        });
+        self.push(Problem::error(path, message).hint(hint));
     }
 }
 

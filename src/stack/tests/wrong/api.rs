@@ -113,14 +113,16 @@ const CASES: &[Case] = &[
     (
         "    $connect: connect\n",
         "    $connect: disconnect\n",
-        &["23:15 error: route `$connect` calls handler `disconnect`, which is for `$disconnect`"],
+        &[
+            "23:15 error: route `$connect` calls handler `disconnect`, which is for `$disconnect` / name a function with `handler: send`, or with your own `source`",
+        ],
     ),
     (
         "    $disconnect: disconnect\n",
         "    $disconnect: { function: disconnect, reply: true, timeout: 31s }\n",
         &[
             "24:49 warning: nobody is there to read a reply to `$disconnect`",
-            "24:64 error: a route waits 50 ms to 29 s, and `31s` is outside",
+            "24:64 error: a route waits 50 ms to 29 s, and `31s` is outside / the nearest that API Gateway has is `29s`",
         ],
     ),
     (
@@ -146,7 +148,7 @@ const CASES: &[Case] = &[
         "outputs:\n",
         "role: per-functoin\noutputs:\n",
         &[
-            "27:7 error: `role` cannot be `per-functoin`: it is `per-function` / did you mean `per-function`?",
+            "27:7 error: `role` cannot be `per-functoin`: it is `per-function` or a map / did you mean `per-function`?",
         ],
     ),
     (
@@ -166,7 +168,7 @@ const CASES: &[Case] = &[
         ".env.local: { URL: \"${api.url}\" }",
         "../.env: { 1URL: x }",
         &[
-            "28:3 error: `../.env` is not a file beside or below the stack file",
+            "28:3 error: `../.env` is not a file beside or below the stack file / a deploy writes into the stack file's folder only; `msgai outputs --env-file FILE` writes anywhere",
             "28:14 error: `1URL` cannot be a variable's name / letters, digits and `_`, not a digit first",
         ],
     ),

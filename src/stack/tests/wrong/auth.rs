@@ -35,7 +35,8 @@ const CASES: &[Case] = &[
         "auth: { function: authorize, identity: [querystring.token] }\n",
         "auth: { issuer: x, function: authorize }\n",
         &[
-            "26:9 error: `issuer` is not a key of `auth` / write `jwt: { issuer: … }`: it is of the tokens",
+            "26:9 error: `issuer` is not a key of `auth` / it belongs under `jwt`",
+            "26:9 error: `auth.jwt` needs `audience` / `audience`: whom a token must be for: one of these is in its `aud`, or is the `client_id` of a Cognito access token",
         ],
     ),
     (
@@ -58,7 +59,7 @@ const CASES: &[Case] = &[
         "disconnect: { handler: authorize }",
         &[
             "12:26 error: function `disconnect` checks tokens, and no `auth.jwt` says whose / `auth: { jwt: { issuer: …, audience: [ … ] } }` lets in who has a token",
-            "24:18 error: route `$disconnect` calls handler `authorize`, which is for `auth.jwt`",
+            "24:18 error: route `$disconnect` calls handler `authorize`, which is for `auth.jwt` / name a function with `handler: send`, or with your own `source`",
         ],
     ),
     (
@@ -137,7 +138,9 @@ fn an_added_function_counts_against_names_like_the_rest() {
     let said = complaints(&taken, None, &|_| None);
     assert_eq!(
         said,
-        ["10:1 error: functions `audit` and `authorize` would both be called `chat-authorize`"]
+        [
+            "10:1 error: functions `audit` and `authorize` would both be called `chat-authorize` / give one of them another `name`"
+        ]
     );
 }
 

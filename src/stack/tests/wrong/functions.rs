@@ -23,7 +23,9 @@ const CASES: &[Case] = &[
     (
         "  connect: { handler: connect }\n",
         "  connect:\n",
-        &["11:3 error: `functions.connect` has no value"],
+        &[
+            "11:3 error: `functions.connect` has no value / `connect`: a Lambda function: a shipped `handler`, or your own `source`",
+        ],
     ),
     (
         "  connect: { handler: connect }\n",
@@ -35,7 +37,9 @@ const CASES: &[Case] = &[
     (
         "  connect: { handler: connect }\n",
         "  connect: { handler: connect, source: ./x, runtime: nodejs22.x }\n",
-        &["11:32 error: function `connect` has a `handler` and a `source`: it can have one"],
+        &[
+            "11:32 error: function `connect` has a `handler` and a `source`: it can have one / take `handler` away for your own code, `source` for the shipped one",
+        ],
     ),
     (
         "  connect: { handler: connect }\n",
@@ -56,20 +60,22 @@ const CASES: &[Case] = &[
         "  connect: { handler: connect }\n",
         "  connect: { handler: connect, name: chat-disconnect }\n",
         &[
-            "12:3 error: functions `connect` and `disconnect` would both be called `chat-disconnect`",
+            "12:3 error: functions `connect` and `disconnect` would both be called `chat-disconnect` / give one of them another `name`",
         ],
     ),
     (
         "  connect: { handler: connect }\n",
         "  connect: { handler: connect, name: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx }\n",
         &[
-            "11:38 error: function name `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` has 70 characters: at most 64",
+            "11:38 error: function name `xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx` has 70 characters: at most 64 / write a shorter one",
         ],
     ),
     (
         "memory: 256",
         "memory: 64",
-        &["13:41 error: memory of 64 MB is outside 128 to 10240"],
+        &[
+            "13:41 error: memory of 64 MB is outside 128 to 10240 / the nearest that Lambda has is `128`",
+        ],
     ),
     (
         "memory: 256",
@@ -95,23 +101,25 @@ const CASES: &[Case] = &[
     (
         "timeout: 10s",
         "timeout: 10 seconds",
-        &["13:55 error: timeout `10 seconds` is not a length of time / write `10s`, or `2m`"],
+        &["13:55 error: timeout `10 seconds` is not a length of time / write `10s`"],
     ),
     (
         "timeout: 10s",
         "timeout: 20m",
-        &["13:55 error: timeout `20m` is outside 1 s to 15 min"],
+        &[
+            "13:55 error: timeout `20m` is outside 1 s to 15 min / the nearest that Lambda has is `15m`",
+        ],
     ),
     (
         "timeout: 10s",
         "timeout: 1500ms",
-        &["13:55 error: Lambda counts whole seconds, and `1500ms` is not"],
+        &["13:55 error: Lambda counts whole seconds, and `1500ms` is not / write `2s`"],
     ),
     (
         "timeout: 10s",
         "timeout: 30s",
         &[
-            "13:55 warning: function `sendMessage` may run 30 s, and route `sendMessage` waits 29 s at most",
+            "13:55 warning: function `sendMessage` may run 30 s, and route `sendMessage` waits 29 s at most / `29s` is all that a route can use; what takes longer answers over the connection",
         ],
     ),
     (
@@ -147,7 +155,7 @@ const CASES: &[Case] = &[
         "environment: { LEVEL: info }",
         "environment: { AWS_REGION: x, 1X: y, X: z }",
         &[
-            "18:20 error: `AWS_REGION` is set by Lambda itself",
+            "18:20 error: `AWS_REGION` is set by Lambda itself / take it away: the function finds it in its environment all the same",
             "18:35 error: `1X` cannot be a variable's name / two characters at least: a letter, then letters, digits and `_`",
             "18:42 error: `X` cannot be a variable's name / two characters at least: a letter, then letters, digits and `_`",
         ],
@@ -156,7 +164,7 @@ const CASES: &[Case] = &[
         "environment: { LEVEL: info }",
         "environment: { LEVEL: [info] }",
         &[
-            "18:27 error: `functions.authorize.environment.LEVEL` must be a string or a number or `true` or `false`, and is a list",
+            "18:27 error: `functions.authorize.environment.LEVEL` must be a string, a number, `true` or `false`, and is a list / one value stands here; JSON goes in single quotes: `'{ … }'`",
         ],
     ),
     (

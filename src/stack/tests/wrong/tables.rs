@@ -23,7 +23,9 @@ const CASES: &[Case] = &[
     (
         "name: chat\n",
         "name:\n",
-        &["1:1 error: `name` has no value"],
+        &[
+            "1:1 error: `name` has no value / `name`: the stack's identity: tags, lock, history. A letter, then letters, digits and `-`; at most 40",
+        ],
     ),
     (
         "name: chat\n",
@@ -40,20 +42,20 @@ const CASES: &[Case] = &[
     (
         "name: chat\n",
         "name: [chat]\n",
-        &["1:7 error: `name` must be a string, and is a list"],
+        &["1:7 error: `name` must be a string, and is a list / such as `name: chat`"],
     ),
     (
         "name: chat\n",
         "name: my chat\n",
         &[
-            "1:7 error: stack name `my chat` is not a name / a letter, then letters, digits and `-`, at most 40 characters",
+            "1:7 error: stack name `my chat` is not a name / a letter, then letters, digits and `-`, at most 40 characters: `my-chat`",
         ],
     ),
     (
         "name: chat\n",
         "name: a-name-of-more-than-forty-characters-is-long\n",
         &[
-            "1:7 error: stack name `a-name-of-more-than-forty-characters-is-long` is not a name / a letter, then letters, digits and `-`, at most 40 characters",
+            "1:7 error: stack name `a-name-of-more-than-forty-characters-is-long` is not a name / a letter, then letters, digits and `-`, at most 40 characters: `a-name-of-more-than-forty-characters-is`",
         ],
     ),
     (
@@ -70,15 +72,15 @@ const CASES: &[Case] = &[
         "name: chat\n",
         "name: chat\ntags: { 'aws:x': a, msgai:stack: b, ok: 'a*b' }\n",
         &[
-            "2:9 error: tag `aws:x` begins with `aws:`, which belongs to aws",
-            "2:21 error: tag `msgai:stack` begins with `msgai:`, which belongs to msgai",
+            "2:9 error: tag `aws:x` begins with `aws:`, which belongs to aws / `x` is free",
+            "2:21 error: tag `msgai:stack` begins with `msgai:`, which belongs to msgai / `stack` is free",
             "2:41 error: the value of tag `ok` cannot have `*`",
         ],
     ),
     (
         "region: us-east-1\n",
         "region: useast1\n",
-        &["2:9 error: `useast1` is not a region / a region looks like `us-east-1`"],
+        &["2:9 error: `useast1` is not a region / did you mean `us-east-1`?"],
     ),
     (
         "    key: connectionId\n",
@@ -118,7 +120,9 @@ const CASES: &[Case] = &[
     (
         "    key: messageId\n",
         "    key: [messageId]\n",
-        &["9:10 error: `tables.messages.key` must be an attribute's name or a map, and is a list"],
+        &[
+            "9:10 error: `tables.messages.key` must be an attribute's name or a map, and is a list / such as `key: connectionId`",
+        ],
     ),
     (
         "    key: messageId\n",
@@ -132,19 +136,19 @@ const CASES: &[Case] = &[
         "    key: messageId\n    existing: true\n    recovery: true\n",
         &[
             "10:15 error: table `messages` exists already, and the file does not say its name / give it its `name`, as AWS has it",
-            "11:5 warning: `recovery` has no effect: table `messages` exists already and is never changed",
+            "11:5 warning: `recovery` has no effect: table `messages` exists already and is never changed / take `recovery` away, or `existing: true`",
         ],
     ),
     (
         "    key: messageId\n",
         "    key: messageId\n    name: a\n",
-        &["10:11 error: table name `a` has 1 character: at least 3"],
+        &["10:11 error: table name `a` has 1 character: at least 3 / write a longer one"],
     ),
     (
         "    key: messageId\n",
         "    key: messageId\n    name: chat-connections\n",
         &[
-            "10:11 error: tables `connections` and `messages` would both be called `chat-connections`",
+            "10:11 error: tables `connections` and `messages` would both be called `chat-connections` / give one of them another `name`",
         ],
     ),
     (
@@ -163,7 +167,7 @@ const CASES: &[Case] = &[
         "    key: messageId\n",
         "    key: messageId\n    indexes: { by-x: { key: messageId:N, projection: al } }\n",
         &[
-            "10:54 error: `tables.messages.indexes.by-x.projection` cannot be `al`: it is `all` or `keys` / did you mean `all`?",
+            "10:54 error: `tables.messages.indexes.by-x.projection` cannot be `al`: it is `all`, `keys` or a list / did you mean `all`?",
         ],
     ),
     (
@@ -187,7 +191,7 @@ const CASES: &[Case] = &[
         "    key: messageId\n    indexes: { by-x: { key: x, sort: x }, i: y }\n",
         &[
             "10:38 error: `x` cannot be both partition and sort key",
-            "10:43 error: index name `i` has 1 character: at least 3",
+            "10:43 error: index name `i` has 1 character: at least 3 / write a longer one",
         ],
     ),
     (
@@ -246,7 +250,9 @@ const CASES: &[Case] = &[
     (
         "  messages:\n    key: messageId\n",
         "  messages:\n    key: messageId\n  timeline: { key: { partition: owner, sort: 'position:N' }, ttl: until }\n",
-        &["10:67 warning: the shipped handlers write the time an entry expires to `ttl`"],
+        &[
+            "10:67 warning: the shipped handlers write the time an entry expires to `ttl` / write `ttl: ttl`",
+        ],
     ),
     (
         "sendMessage: { handler: send, memory: 256, timeout: 10s }",
@@ -264,7 +270,7 @@ const CASES: &[Case] = &[
         "indexes: { userId-index: userId }",
         "indexes: { users: { key: userId, shards: 4 }, groups: { key: groupId, shards: 0 } }",
         &[
-            "7:46 error: `shards` spreads groups, so it is for an index on `groupId` of table `connections`",
+            "7:46 error: `shards` spreads groups, so it is for an index on `groupId` of table `connections` / take `shards` away: an index on anything else is not asked for a whole group",
             "7:83 error: 0 shards are not between 1 and 256",
         ],
     ),
@@ -272,7 +278,7 @@ const CASES: &[Case] = &[
         "    key: messageId\n",
         "    key: messageId\n    indexes: { groups: { key: groupId, shards: 4 } }\n",
         &[
-            "10:48 error: `shards` spreads groups, so it is for an index on `groupId` of table `connections`",
+            "10:48 error: `shards` spreads groups, so it is for an index on `groupId` of table `connections` / take `shards` away: an index on anything else is not asked for a whole group",
         ],
     ),
     (

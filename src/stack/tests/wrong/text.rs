@@ -17,13 +17,15 @@ const CASES: &[Case] = &[
         ".env.local: { URL: \"${api.url}\" }",
         ".env.local: { URL: \"${tables.mesages.name}\" }",
         &[
-            "28:23 error: `${tables.mesages.name}` names a table that is not declared / did you mean `messages`?",
+            "28:23 error: `${tables.mesages.name}` names a table that is not declared / did you mean `${tables.messages.name}`?",
         ],
     ),
     (
         ".env.local: { URL: \"${api.url}\" }",
         ".env.local: { URL: \"a ${api.url\" }",
-        &["28:25 error: `${` without its `}` / write `$${` for the two characters themselves"],
+        &[
+            "28:25 error: `${` without its `}` / close it, or write `$${` for the two characters themselves",
+        ],
     ),
     (
         "  stage: production\n",
@@ -66,14 +68,14 @@ const CASES: &[Case] = &[
     (
         "region: us-east-1\n",
         "description: x\n",
-        &[
-            "2:1 error: `description` is not a key of a stack file / its keys are `name`, `suffix`, `region`, `account`, `tags`, `adopt`, `tables`, `functions`, `role`, `api`, `logs`, `auth`, `outputs`, `environments`",
-        ],
+        &["2:1 error: `description` is not a key of a stack file / it belongs under `api`"],
     ),
     (
         "    key: messageId\n",
         "    key: messageId\n    key: other\n",
-        &["10:5 error: key `key` is there twice"],
+        &[
+            "10:5 error: key `key` is there twice / the first is in line 9: put both into one, or take one away",
+        ],
     ),
     (
         "    key: messageId\n",
@@ -83,12 +85,16 @@ const CASES: &[Case] = &[
     (
         "    key: messageId\n",
         "    key: *nothing\n",
-        &["9:10 error: alias references unknown anchor"],
+        &[
+            "9:10 error: `*nothing` stands for nothing that is named before / name its value where it stands first: `connect: &nothing { … }`",
+        ],
     ),
     (
         "    key: messageId\n",
         "    key: !ref messageId\n",
-        &["9:15 error: tag `!ref` means nothing here"],
+        &[
+            "9:15 error: tag `!ref` means nothing here / a value is plain here; `${stack.name}`, `${env:NAME}` and the like are filled in",
+        ],
     ),
     (
         "    key: messageId\n",
@@ -107,7 +113,9 @@ const CASES: &[Case] = &[
     (
         "outputs:\n",
         "---\noutputs:\n",
-        &["27:1 error: a stack file is one document, and here begins another"],
+        &[
+            "27:1 error: a stack file is one document, and here begins another / take `---` away, or keep the other stack in a file of its own",
+        ],
     ),
     (
         "outputs:\n",
@@ -124,23 +132,29 @@ const CASES: &[Case] = &[
     (
         "outputs:\n",
         "environments: { dev: 7, prod: }\noutputs:\n",
-        &["27:22 error: `environments.dev` must be a map, and is a number"],
+        &[
+            "27:22 error: `environments.dev` must be a map, and is a number / such as `dev: { suffix: -dev }`",
+        ],
     ),
     (
         "outputs:\n",
         "environments: [dev]\noutputs:\n",
-        &["27:15 error: `environments` must be a map, and is a list"],
+        &[
+            "27:15 error: `environments` must be a map, and is a list / such as `environments: { dev: { suffix: -dev } }`",
+        ],
     ),
     (
         "outputs:\n",
         "environments: { dev: { suffix: \"${env:\" } }\noutputs:\n",
-        &["27:33 error: `${` without its `}` / write `$${` for the two characters themselves"],
+        &[
+            "27:33 error: `${` without its `}` / close it, or write `$${` for the two characters themselves",
+        ],
     ),
     (
         "outputs:\n",
         "environments: { dev: { environments: {} } }\noutputs:\n",
         &[
-            "27:24 error: `environments` is not a key of `environments.dev` / its keys are `name`, `suffix`, `region`, `account`, `tags`, `adopt`, `tables`, `functions`, `role`, `api`, `logs`, `auth`, `outputs`",
+            "27:24 error: `environments` is not a key of `environments.dev` / it belongs to the top of the file, without indentation",
         ],
     ),
 ];
