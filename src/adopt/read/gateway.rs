@@ -250,7 +250,7 @@ impl Reading<'_> {
             key: key.to_owned(),
             function,
             reply: route.route_response_selection_expression().is_some(),
-            timeout: integration.timeout_in_millis().filter(|t| *t != LONGEST),
+            timeout: integration.timeout_in_millis().filter(|t| *t < LONGEST),
         })
     }
 
@@ -258,6 +258,12 @@ impl Reading<'_> {
         if let Some(role) = integration.credentials_arn() {
             let text = format!("its integration calls with the role {role}");
             self.notes.push(Note::stays(of, text));
+        }
+        if let Some(wait) = integration.timeout_in_millis().filter(|t| *t > LONGEST) {
+            let text = format!(
+                "it waits {wait} ms, and {LONGEST} from the first deploy on: AWS waits no longer"
+            );
+            self.notes.push(Note::changes(of, text));
         }
         if integration
             .request_templates()

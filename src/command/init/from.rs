@@ -16,7 +16,7 @@ use crate::adopt::{self, Fate, Missing, Note, Secret, System, Which, Written};
 use crate::cli::{From, Init};
 use crate::cloud::{Cloud, Target};
 use crate::error::Error;
-use crate::stack::Problems;
+use crate::stack::{Problems, Severity};
 
 /// What is to be written down, if anything is.
 pub(super) fn which(from: &From) -> Result<Option<Which>, Error> {
@@ -104,6 +104,7 @@ fn unwritten(problems: &Problems) -> Error {
     let rules: Vec<String> = problems
         .all
         .iter()
+        .filter(|problem| problem.severity == Severity::Error)
         .map(|problem| problem.message.clone())
         .collect();
     Error::failed(format!(
