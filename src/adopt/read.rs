@@ -1,5 +1,6 @@
 //! Asks the cloud what there is. Only `Get`, `List` and `Describe` are called.
 
+mod formation;
 mod functions;
 mod gateway;
 mod roles;
@@ -59,7 +60,7 @@ pub async fn read(
 ) -> Result<System, Missing> {
     let (api, mut formation, mut notes) = match which {
         Which::Api(id) => (id.clone(), None, Vec::new()),
-        Which::Formation(name) => of_formation(cloud, place, name).await?,
+        Which::Formation(name) => formation::read(cloud, place, name).await?,
     };
     let seen = gateway::read(cloud, place, &api, stage).await?;
     notes.extend(seen.notes);
@@ -98,82 +99,6 @@ pub async fn read(
         formation,
         notes,
     })
-}
-
-/// The API that a CloudFormation stack made, and what else of it concerns the file.
-async fn of_formation(
-    cloud: &Cloud,
-    place: &Place,
-    name: &str,
-) -> Result<(String, Option<Formation>, Vec<Note>), Missing> {
-    let parts = match cloud.formation(name).await {
-        Err(error) if matches!(error.fault, Fault::NotFound | Fault::Invalid) => {
-            return unfit(
-                format!(
-                    "there is no CloudFormation stack `{name}` in {}: {}",
-                    place.region, error.message
-                ),
-                "`aws cloudformation list-stacks` lists them; `--region` names another Region",
-            );
-        }
-        parts => parts?,
-    };
-    let of = |kind: &str| -> Vec<String> {
-        let mine = parts.iter().filter(|part| part.kind == kind);
-        mine.map(|part| part.physical.clone()).collect()
-    };
-    let nested = of("AWS::CloudFormation::Stack");
-    let mut sockets = Vec::new();
-    for id in of("AWS::ApiGatewayV2::Api") {
-        if gateway::is_websocket(cloud, &id).await? {
-            sockets.push(id);
-        }
-    }
-    let inside = if nested.is_empty() {
-        String::new()
-    } else {
-        let names: Vec<&str> = nested.iter().map(|arn| stack_name(arn)).collect();
-        format!(
-            "; it has nested stacks, which are looked at by their own names: {}",
-            names.join(", ")
-        )
-    };
-    let api = match sockets.as_slice() {
-        [only] => only.clone(),
-        [] => {
-            return unfit(
-                format!("the CloudFormation stack `{name}` has no WebSocket API{inside}"),
-                "name the API itself: `msgai init --from-api ID`",
-            );
-        }
-        several => {
-            return unfit(
-                format!(
-                    "the CloudFormation stack `{name}` has {} WebSocket APIs: {}",
-                    several.len(),
-                    several.join(", ")
-                ),
-                "one stack file has one API: `msgai init --from-api ID`",
-            );
-        }
-    };
-    let mut notes = Vec::new();
-    if !nested.is_empty() {
-        notes.push(Note::open(
-            format!("stack/{name}"),
-            inside.trim_start_matches("; "),
-        ));
-    }
-    let formation = Formation {
-        name: name.to_owned(),
-        tables: of("AWS::DynamoDB::Table").into_iter().collect(),
-    };
-    Ok((api, Some(formation), notes))
-}
-
-/// `arn:…:stack/NAME/UUID` → `NAME`.
-fn stack_name(arn: &str) -> &str {
-    arn.split('/').nth(1).unwrap_or(arn)
 }
 
 /// The stack of msgai whose this is, if it is one's. No file is written that would want what is of two.

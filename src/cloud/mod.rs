@@ -31,6 +31,7 @@ use tokio::sync::mpsc;
 
 use crate::names::{Place, ResourceId};
 pub use fault::{CloudError, Fault};
+pub(crate) use formation::Part;
 use pace::Pace;
 use wait::Patience;
 

@@ -65,6 +65,7 @@ def made(w, role, code):
     w.pages("ListFunctions", 3)
     everything = w("ListFunctions", FunctionVersion="ALL")["Functions"]
     assert any(f["FunctionArn"].endswith(":$LATEST") for f in everything), everything
+    assert not w("ListEventSourceMappings", FunctionName=NAME)["EventSourceMappings"]
     w("GetFunctionCodeSigningConfig", FunctionName=NAME)
 
 
