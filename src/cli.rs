@@ -291,7 +291,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   msgai outputs
-  msgai outputs --json | jq -r .url
+  msgai outputs url                  one value, for a script
+  msgai outputs --json | jq -r .tables.connections
   msgai outputs --env-file .env.local")]
     Outputs(Outputs),
     /// Run the whole stack on this machine: local cloud, deploy, watch

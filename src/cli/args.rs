@@ -180,6 +180,9 @@ pub struct Policy {
 
 #[derive(Debug, Args)]
 pub struct Outputs {
+    /// One value alone, such as `url` or `tables.connections`
+    #[arg(value_name = "NAME", conflicts_with = "env_file")]
+    pub name: Option<String>,
     /// Write KEY=value lines into this file, in place, without touching the others
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use futures_util::future::try_join_all;
 use serde_json::json;
 
+use super::links::Links;
 use super::output::outputs;
 use super::prune;
 use super::run::Run;
@@ -239,6 +240,7 @@ pub(crate) fn finish(
     for file in written {
         context.say(&format!("wrote {file}"));
     }
-    context.print(&format!("{}\n", outputs.url));
+    let links = Links::of(context, session, facts);
+    context.print(&format!("{}\n", links.chat(&outputs.url)));
     Ok(())
 }

@@ -11,7 +11,8 @@ use super::who::{moment, short};
 use crate::cli::History;
 use crate::error::Error;
 use crate::ledger::{Entry, Record};
-use crate::plan::wrap::{COLUMNS, wrap};
+use crate::plan::render::Look;
+use crate::plan::wrap::{seen, wrap};
 
 /// How far back one release is looked for.
 const DEEPEST: usize = 1000;
@@ -28,11 +29,10 @@ pub(crate) async fn run(context: &Context, args: &History) -> Result<ExitCode, E
         if context.global.json {
             context.say_json(document(stack.as_str(), std::slice::from_ref(run)));
         } else {
-            context.print(&format!(
-                "{}\n{}",
-                line(context, run),
-                changes(context, run)
-            ));
+            let line = Line::of(run);
+            let form = Form::of(std::slice::from_ref(&line), context.columns());
+            context.print(&form.text(&line, context.look));
+            context.print(&changes(context, run));
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -45,8 +45,10 @@ pub(crate) async fn run(context: &Context, args: &History) -> Result<ExitCode, E
             "nothing is written down about stack {stack} here\n"
         ));
     }
-    for run in &runs {
-        context.print(&format!("{}\n", line(context, run)));
+    let lines: Vec<Line> = runs.iter().map(Line::of).collect();
+    let form = Form::of(&lines, context.columns());
+    for (run, line) in runs.iter().zip(&lines) {
+        context.print(&form.text(line, context.look));
         if context.global.verbose {
             context.print(&changes(context, run));
         }
@@ -74,42 +76,138 @@ pub(crate) fn unknown(release: u64, runs: &[Record]) -> Error {
     }
 }
 
-fn line(context: &Context, run: &Record) -> String {
-    let release = run.release.map_or_else(String::new, |n| format!("#{n}"));
-    let symbol = match run.outcome.as_str() {
-        "done" => "✓",
-        "stopped" | "partly" => "!",
-        _ => "✗",
-    };
-    let mut about = format!(
-        "{} {release:>4}  {}  {}",
-        context.look.of_symbol(symbol, symbol),
-        moment(&run.began),
-        run.command,
-    );
-    if run.outcome != "done" {
-        about.push_str(&format!(" {}", run.outcome));
+/// A run in the words of a person.
+struct Line {
+    symbol: &'static str,
+    release: String,
+    began: String,
+    /// The verb, and how it ended where that was not well.
+    what: String,
+    changes: String,
+    took: String,
+    note: String,
+    by: String,
+}
+
+impl Line {
+    fn of(run: &Record) -> Self {
+        let done = run.changes.iter().filter(|entry| entry.outcome == "done");
+        let changes = match done.count() + run.omitted {
+            0 => String::new(),
+            1 => "1 change".to_owned(),
+            n => format!("{n} changes"),
+        };
+        let well = run.outcome == "done";
+        Self {
+            symbol: match run.outcome.as_str() {
+                "done" => "✓",
+                "stopped" | "partly" => "!",
+                _ => "✗",
+            },
+            release: run.release.map_or_else(String::new, |n| format!("#{n}")),
+            began: moment(&run.began),
+            what: if well {
+                run.command.clone()
+            } else {
+                format!("{} {}", run.command, run.outcome)
+            },
+            changes,
+            took: if run.seconds > 0.0 {
+                format!("{:.1} s", run.seconds)
+            } else {
+                String::new()
+            },
+            note: run.note.clone().unwrap_or_default(),
+            by: format!("{} on {}", short(&run.who), run.place),
+        }
     }
-    let done = run.changes.iter().filter(|entry| entry.outcome == "done");
-    match done.count() + run.omitted {
-        0 => {}
-        1 => about.push_str(", 1 change"),
-        n => about.push_str(&format!(", {n} changes")),
+}
+
+/// How wide each column is, and where who did it stands: beside all runs, or beneath each.
+struct Form {
+    release: usize,
+    what: usize,
+    changes: usize,
+    took: usize,
+    width: usize,
+    is_beside: bool,
+}
+
+impl Form {
+    fn of(lines: &[Line], width: usize) -> Self {
+        let widest = |part: fn(&Line) -> &str| {
+            let all = lines.iter().map(|line| part(line).chars().count());
+            all.max().unwrap_or(0)
+        };
+        let mut form = Self {
+            release: widest(|line| &line.release),
+            what: widest(|line| &line.what),
+            changes: widest(|line| &line.changes),
+            took: widest(|line| &line.took),
+            width,
+            is_beside: true,
+        };
+        // Beside its symbol, and with a gap before who did it.
+        let room = width.saturating_sub(2 + 2 + widest(|line| &line.by));
+        form.is_beside = lines.iter().all(|line| seen(&form.head(line)) <= room);
+        form
     }
-    if run.seconds > 0.0 {
-        about.push_str(&format!(", {:.1} s", run.seconds));
+
+    /// All but who did it and what there is to note.
+    fn head(&self, line: &Line) -> String {
+        let Line {
+            release,
+            began,
+            what,
+            changes,
+            took,
+            ..
+        } = line;
+        let Self {
+            release: r,
+            what: w,
+            changes: c,
+            took: t,
+            ..
+        } = *self;
+        let all = [
+            format!("{release:>r$}"),
+            began.clone(),
+            format!("{what:<w$}"),
+            format!("{changes:>c$}"),
+            format!("{took:>t$}"),
+        ];
+        let some: Vec<String> = all.into_iter().filter(|one| !one.is_empty()).collect();
+        some.join("  ")
     }
-    if let Some(note) = &run.note {
-        about.push_str(&format!("; {note}"));
+
+    fn text(&self, line: &Line, look: Look) -> String {
+        let symbol = look.of_symbol(line.symbol, line.symbol);
+        let head = format!("{symbol} {}", self.head(line));
+        let by = look.faint(&line.by);
+        let indent = " ".repeat(if self.release == 0 {
+            2
+        } else {
+            self.release + 4
+        });
+        let mut out = if self.is_beside {
+            format!("{head}  {by}\n")
+        } else {
+            let by = wrap(&format!("{indent}{by}"), self.width);
+            format!("{}\n{by}\n", head.trim_end())
+        };
+        if !line.note.is_empty() {
+            let note = wrap(&format!("{indent}{}", line.note), self.width);
+            out.push_str(&format!("{note}\n"));
+        }
+        out
     }
-    let by = format!(", by {} on {}", short(&run.who), run.place);
-    wrap(&format!("{about}{}", context.look.faint(&by)), COLUMNS)
 }
 
 fn changes(context: &Context, run: &Record) -> String {
     let mut out = String::new();
     for entry in &run.changes {
-        out.push_str(&wrap(&change(context, entry), COLUMNS));
+        out.push_str(&wrap(&change(context, entry), context.columns()));
         out.push('\n');
     }
     if run.omitted > 0 {

@@ -1,5 +1,7 @@
 //! `logs`: what the functions and the stage wrote, one line after the other.
 
+mod line;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,13 +11,14 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::session::{Session, of_cloud};
+use super::session::{Session, of_cloud, signals};
+use crate::apply::stopped;
 use crate::cli::Logs;
 use crate::cloud::lines::Line;
 use crate::cloud::wait::pause;
-use crate::error::Error;
-use crate::plan::render::Look;
+use crate::error::{Error, ErrorKind};
 use crate::stack::Stack;
+use line::Form;
 
 /// Lines may become known some time after they were written; so far back is looked again for what is new.
 const LATE: Duration = Duration::from_secs(30);
@@ -39,9 +42,26 @@ const OF_LAMBDA: [&str; 5] = [
 const STAGE: &str = "api";
 
 pub(crate) async fn run(context: &Context, args: &Logs) -> Result<ExitCode, Error> {
+    let told = Box::pin(tell(context, args));
+    if !args.follow {
+        return told.await;
+    }
+    let mut stop = signals();
+    tokio::select! {
+        done = told => done,
+        () = stopped(&mut stop) => Ok(ExitCode::from(ErrorKind::Stopped.exit_code())),
+    }
+}
+
+/// What there is, and with `--follow` whatever comes.
+async fn tell(context: &Context, args: &Logs) -> Result<ExitCode, Error> {
     let session = Session::open(context).await?;
     let sources = sources(&session.loaded.stack, args.function.as_deref())?;
     let pattern = pattern(args)?;
+    let verbose = context.global.verbose;
+    // Whoever searches a file for a line wants it in one piece.
+    let width = context.is_screen().then(|| context.columns());
+    let form = Form::new(context.look, verbose, width, sources.values());
     let mut since = before_now(args.since);
     let mut known: BTreeSet<(String, String)> = BTreeSet::new();
     loop {
@@ -56,8 +76,8 @@ pub(crate) async fn run(context: &Context, args: &Logs) -> Result<ExitCode, Erro
             .collect();
         lines.sort();
         for line in lines.iter().filter(|line| !known.contains(&key(line))) {
-            if context.global.verbose || !is_of_lambda(&line.text) {
-                show(context, &sources[&line.group], line);
+            if verbose || !is_of_lambda(&line.text) {
+                show(context, form, &sources[&line.group], line);
             }
         }
         if !args.follow {
@@ -66,12 +86,12 @@ pub(crate) async fn run(context: &Context, args: &Logs) -> Result<ExitCode, Erro
         since = since.max(before_now(LATE));
         known.extend(lines.iter().map(key));
         known = known_since(known, &lines, since);
-        pause(if session.is_local() {
+        let rest = if session.is_local() {
             PAUSE_HERE
         } else {
             PAUSE
-        })
-        .await;
+        };
+        pause(rest).await;
     }
 }
 
@@ -137,7 +157,7 @@ fn is_of_lambda(text: &str) -> bool {
     OF_LAMBDA.iter().any(|start| text.starts_with(start))
 }
 
-fn show(context: &Context, source: &str, line: &Line) {
+fn show(context: &Context, form: Form, source: &str, line: &Line) {
     if context.global.json {
         let message = serde_json::from_str(&line.text).ok();
         context.print_json(&json!({
@@ -151,23 +171,11 @@ fn show(context: &Context, source: &str, line: &Line) {
         }));
         return;
     }
-    context.print(&format!("{}\n", text(context.look, source, line)));
+    context.print(&format!("{}\n", form.text(time(line), source, &line.text)));
 }
 
 fn time(line: &Line) -> Timestamp {
     Timestamp::from_millisecond(line.at).unwrap_or_default()
-}
-
-/// When, who, what; further lines of a text stand under its first.
-fn text(look: Look, source: &str, line: &Line) -> String {
-    let at = look.faint(&time(line).strftime("%H:%M:%S%.3f").to_string());
-    let name = look.of_name(source, &format!("{source:<12}"));
-    let mut lines = line.text.lines();
-    let mut out = format!("{at}  {name}  {}", lines.next().unwrap_or_default());
-    for line in lines {
-        out.push_str(&format!("\n{:28}{line}", ""));
-    }
-    out
 }
 
 #[cfg(test)]
@@ -182,15 +190,6 @@ mod tests {
             id: id.to_owned(),
             text: "one\ntwo".to_owned(),
         }
-    }
-
-    #[test]
-    fn a_line_says_when_and_who_and_its_lines_stay_together() {
-        let look = Look { colour: false };
-        assert_eq!(
-            text(look, "send", &line(1_500, "a")),
-            "00:00:01.500  send          one\n                            two"
-        );
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod version;
 
 mod code;
 mod door;
+mod links;
 mod local;
 mod output;
 mod preflight;
@@ -169,6 +170,11 @@ impl Context {
             can_draw: err_is_terminal && !plain,
             global,
         }
+    }
+
+    /// Nothing is drawn or coloured unless that is asked for.
+    fn is_plain(&self) -> bool {
+        is_plain(&self.global)
     }
 
     /// Data: to stdout, as it is.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::session::{Session, folder};
 use crate::error::Error;
-use crate::names::{Facts, Kind};
+use crate::names::{Facts, Kind, ResourceId};
 use crate::resource::api;
 use crate::stack::variables::{Late, expand};
 
@@ -58,17 +58,36 @@ impl Outputs {
         })
     }
 
-    pub(crate) fn text(&self) -> String {
-        let mut out = format!(
-            "url      {}\napi      {}\nstage    {}\n",
-            self.url, self.api_id, self.stage
+    /// Each by the name by which one is asked for, and where it leads.
+    pub(crate) fn values(
+        &self,
+        session: &Session,
+    ) -> IndexMap<String, (String, Option<ResourceId>)> {
+        let mut all = IndexMap::new();
+        let mut add = |name: &str, value: &str, id: Option<ResourceId>| {
+            all.insert(name.to_owned(), (value.to_owned(), id));
+        };
+        add("url", &self.url, None);
+        add(
+            "api",
+            &self.api_id,
+            Some(api::id(&session.loaded.stack.id())),
         );
-        for (title, names) in [("table", &self.tables), ("function", &self.functions)] {
+        let stage = ResourceId::new(Kind::Stage, &self.stage);
+        add("stage", &self.stage, Some(stage));
+        for (part, kind, names) in [
+            ("tables", Kind::Table, &self.tables),
+            ("functions", Kind::Function, &self.functions),
+        ] {
             for (key, name) in names {
-                out.push_str(&format!("{title:<8} {key} = {name}\n"));
+                add(
+                    &format!("{part}.{key}"),
+                    name,
+                    Some(ResourceId::new(kind, name)),
+                );
             }
         }
-        out
+        all
     }
 
     fn fill(&self, session: &Session, template: &str) -> String {

@@ -14,6 +14,7 @@ use super::who::{moment, short};
 use crate::cli::Rollback;
 use crate::error::Error;
 use crate::ledger::Record;
+use crate::names::Facts;
 use crate::observe::Observed;
 use crate::plan::Plan;
 use crate::plan::switch::{Live, Missing, switch};
@@ -130,6 +131,19 @@ pub(crate) async fn back_to(
     Ok(switch(&stack, &session.site.place, observed, &past, live))
 }
 
+/// Whether what this run left is what callers reach now.
+fn serves(run: &Record, now: &Live) -> bool {
+    Live::read(&run.live).is_served_by(now)
+}
+
+/// The release that callers reach, where it is among these runs.
+pub(crate) fn live_of(runs: &[Record], facts: &Facts) -> Option<u64> {
+    let now = Live::of(facts);
+    let releases = runs.iter().filter(|run| run.release.is_some());
+    let mut releases = releases.filter(|run| serves(run, &now));
+    releases.next().and_then(|run| run.release)
+}
+
 /// Which release is live, and which is meant.
 fn target<'a>(
     runs: &'a [Record],
@@ -137,9 +151,7 @@ fn target<'a>(
     to: Option<u64>,
 ) -> Result<(Option<u64>, &'a Record), Error> {
     let releases: Vec<&Record> = runs.iter().filter(|run| run.release.is_some()).collect();
-    let live = releases
-        .iter()
-        .position(|run| Live::read(&run.live).is_served_by(now));
+    let live = releases.iter().position(|run| serves(run, now));
     let from = live.and_then(|at| releases[at].release);
     if let Some(to) = to {
         let named = releases.iter().find(|run| run.release == Some(to));

@@ -1,4 +1,6 @@
-//! What the terminal can show: how wide it is.
+//! What the terminal can show: how wide it is, and whether a word can lead somewhere.
+
+use std::io::IsTerminal;
 
 use super::Context;
 use crate::plan::wrap::COLUMNS;
@@ -20,6 +22,25 @@ impl Context {
         let (terminal, _) = terminal_size::terminal_size_of(std::io::stderr())?;
         let columns = self.said_columns();
         Some(columns.unwrap_or(usize::from(terminal.0)).max(NARROWEST))
+    }
+
+    /// How many lines stdout has, where it is a terminal that can be drawn on.
+    pub(crate) fn rows(&self) -> Option<usize> {
+        if !self.is_screen() {
+            return None;
+        }
+        let (_, height) = terminal_size::terminal_size_of(std::io::stdout())?;
+        Some(usize::from(height.0))
+    }
+
+    /// stdout is a terminal that can be drawn on.
+    pub(crate) fn is_screen(&self) -> bool {
+        std::io::stdout().is_terminal() && !self.is_plain()
+    }
+
+    /// Words on stdout may lead somewhere.
+    pub(crate) fn has_links(&self) -> bool {
+        self.is_screen() && supports_hyperlinks::supports_hyperlinks()
     }
 
     fn said_columns(&self) -> Option<usize> {

@@ -188,7 +188,9 @@ impl Plan {
             depth: 0,
             text,
         };
-        vec![line("-", from), line("+", to)]
+        let both = [("-", from, &difference.from), ("+", to, &difference.to)];
+        let both = both.into_iter().filter(|(_, _, value)| !value.is_null());
+        both.map(|(mark, text, _)| line(mark, text)).collect()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::names::{Kind, ResourceId};
 use crate::resource::{Difference, Resource, is_fixed};
 
 /// So many changes are seen at a glance.
-const GLANCE: usize = 12;
+pub const GLANCE: usize = 12;
 
 /// How far in what belongs to a resource stands.
 const INDENT: usize = 6;
@@ -56,9 +56,18 @@ fn function_of(id: &ResourceId) -> Option<&str> {
     id.name.strip_prefix("/aws/lambda/")
 }
 
-/// Resources in the order in which a person looks for them.
-pub fn reading_order(ids: &mut [&ResourceId]) {
+/// Resources under the titles of their parts, in the order in which a person looks for them.
+pub fn parts<'a>(
+    ids: impl IntoIterator<Item = &'a ResourceId>,
+) -> Vec<(&'static str, Vec<&'a ResourceId>)> {
+    let mut ids: Vec<&ResourceId> = ids.into_iter().collect();
     ids.sort_by_key(|id| place_of(id));
+    let of_part = |part: &Part| {
+        let of_part = ids.iter().copied().filter(|id| Part::of(id) == *part);
+        (part.title(), of_part.collect::<Vec<_>>())
+    };
+    let parts = Part::ALL.iter().map(of_part);
+    parts.filter(|(_, ids)| !ids.is_empty()).collect()
 }
 
 /// A function is told whole, a route with its response; else kinds stand in the order of their needs.

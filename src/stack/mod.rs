@@ -41,6 +41,7 @@ pub use problem::{Path, Problem, Severity, Step};
 pub use schema::{schema, schema_text};
 pub use show::{Placed, Problems, to_json};
 pub use template::{Template, stack_name, template};
+pub(crate) use words::choice;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
