@@ -56,6 +56,10 @@ pub enum Kind {
     RouteResponse,
     Permission,
     Stage,
+    Domain,
+    Mapping,
+    /// The API's default endpoint, switched off: it exists where that is so.
+    EndpointOff,
     Deployment,
 }
 
@@ -77,6 +81,9 @@ impl Kind {
             Self::RouteResponse => "route-response",
             Self::Permission => "permission",
             Self::Stage => "stage",
+            Self::Domain => "domain",
+            Self::Mapping => "mapping",
+            Self::EndpointOff => "endpoint-off",
             Self::Deployment => "deployment",
         }
     }
@@ -215,6 +222,10 @@ impl Place {
     /// What a path of API Gateway's own API is as a resource; the account is not part of it.
     pub fn gateway_arn(&self, path: &str) -> String {
         format!("arn:{}:apigateway:{}::{path}", self.partition, self.region)
+    }
+
+    pub fn domain_arn(&self, domain: &str) -> String {
+        self.gateway_arn(&format!("/domainnames/{domain}"))
     }
 
     pub fn stage_arn(&self, api_id: &str, stage: &str) -> String {

@@ -14,8 +14,8 @@ use crate::names::{Facts, Kind, ResourceId};
 use crate::resource::table::TableShape;
 use crate::resource::tags::Hints;
 use crate::resource::{
-    Found, Scope, alias, api, authorizer, deployment, function, integration, log_group, permission,
-    role, role_policy, route, route_response, stage, table,
+    Found, Scope, alias, api, authorizer, deployment, domain, function, integration, log_group,
+    mapping, permission, role, role_policy, route, route_response, stage, table,
 };
 
 /// What the cloud says.
@@ -24,6 +24,8 @@ pub struct Observed {
     pub objects: BTreeMap<ResourceId, Found>,
     /// Tables that the stack only uses; `None` when there is no such table.
     pub referenced: BTreeMap<String, Option<TableShape>>,
+    /// The domain that the stack only uses, if there is one.
+    pub used_domain: Option<Found>,
     /// What is named for being taken over and is not there.
     pub absent: BTreeSet<ResourceId>,
     /// The stage wants access logs, and the account has no role to write them with.
@@ -34,9 +36,9 @@ pub struct Observed {
 
 impl Observed {
     pub fn facts(&self) -> Facts {
-        self.objects
-            .iter()
-            .map(|(id, found)| (id.clone(), found.at.clone()))
+        let used = self.used_domain.iter().map(|found| (&found.id, found));
+        let all = self.objects.iter().chain(used);
+        all.map(|(id, found)| (id.clone(), found.at.clone()))
             .collect()
     }
 }
@@ -58,12 +60,12 @@ pub async fn observe(cloud: &Cloud, scope: &Scope) -> Result<Observed, CloudErro
 
 async fn look(cloud: &Cloud, scope: &Scope) -> Result<Observed, CloudError> {
     let hints = Hints::read(cloud, &scope.stack).boxed_local().shared();
-    let (roles, groups, tables, functions, api, referenced, no_log_role, hints) = futures_util::try_join!(
+    let (roles, groups, tables, functions, (api, used_domain), referenced, no_log_role, hints) = futures_util::try_join!(
         roles(cloud, scope),
         log_group::list(cloud, scope, hints.clone()),
         table::list(cloud, scope, hints.clone()),
         functions(cloud, scope, hints.clone()),
-        whole_api(cloud, scope),
+        whole_api(cloud, scope, hints.clone()),
         referenced(cloud, scope),
         lacks_log_role(cloud, scope),
         hints.clone(),
@@ -77,6 +79,7 @@ async fn look(cloud: &Cloud, scope: &Scope) -> Result<Observed, CloudError> {
         absent: absent(scope, &objects),
         objects,
         referenced,
+        used_domain,
         no_log_role,
         notes: hints.note().into_iter().collect(),
     })
@@ -129,34 +132,88 @@ async fn lacks_log_role(cloud: &Cloud, scope: &Scope) -> Result<bool, CloudError
     Ok(cloud.api_log_role().await.is_ok_and(|role| role.is_none()))
 }
 
-/// The API and all its children.
-async fn whole_api(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudError> {
-    let apis = api::list(cloud, scope).await?;
-    let own = apis.iter().find(|found| found.id == api::id(&scope.stack));
-    let Some(api) = own.map(|found| found.at.id.clone()) else {
-        return Ok(apis);
+/// The API and all its children, and where it is reached; apart, the domain that is only used.
+async fn whole_api(
+    cloud: &Cloud,
+    scope: &Scope,
+    hints: impl Future<Output = Result<Hints, CloudError>>,
+) -> Result<(Vec<Found>, Option<Found>), CloudError> {
+    let mut listed = api::list(cloud, scope).await?;
+    let (parts, (reached, used)) = futures_util::try_join!(
+        Box::pin(children(cloud, scope, listed.api.as_deref())),
+        Box::pin(domains(cloud, scope, &listed, hints)),
+    )?;
+    let mappings = reached.iter().filter(|f| f.ours).map(|f| &f.id);
+    let stale = mapping::stale(&listed.remembered, mappings.chain(&scope.wanted));
+    listed.shows(&stale);
+    let all = listed.found.into_iter().chain(parts).chain(reached);
+    Ok((all.collect(), used))
+}
+
+/// The domains that the file names, that have the stack's mark, or that have a mapping to its API; with their mappings.
+async fn domains(
+    cloud: &Cloud,
+    scope: &Scope,
+    listed: &api::Listed,
+    hints: impl Future<Output = Result<Hints, CloudError>>,
+) -> Result<(Vec<Found>, Option<Found>), CloudError> {
+    let prefix = scope.place.domain_arn("");
+    let hints = hints.await?;
+    let mut names: BTreeSet<&str> = hints.names(&prefix).collect();
+    names.extend(scope.names(Kind::Domain));
+    names.extend(scope.used_domain.as_deref());
+    names.extend(listed.remembered.values().map(String::as_str));
+    let looked = names.into_iter().map(|name| async move {
+        let Some(domain) = domain::look(cloud, scope, name).await? else {
+            return Ok((None, Vec::new()));
+        };
+        let is_ours = domain.ours && scope.used_domain.as_deref() != Some(name);
+        let api = listed.api.as_deref();
+        let mappings = mapping::list(cloud, scope, api, name, is_ours).await?;
+        Ok::<_, CloudError>((Some(domain), mappings))
+    });
+    let (mut all, mut used) = (Vec::new(), None);
+    for (domain, mappings) in try_join_all(looked).await? {
+        all.extend(mappings);
+        match domain {
+            Some(domain) if scope.used_domain.as_deref() == Some(domain.id.name.as_str()) => {
+                used = Some(domain);
+            }
+            // One that is neither ours nor named is no concern of the stack; its mappings may be.
+            domain => all.extend(domain.filter(|d| d.ours || scope.wanted.contains(&d.id))),
+        }
+    }
+    Ok((all, used))
+}
+
+async fn children(
+    cloud: &Cloud,
+    scope: &Scope,
+    api: Option<&str>,
+) -> Result<Vec<Found>, CloudError> {
+    let Some(api) = api else {
+        return Ok(Vec::new());
     };
     let routes = async {
-        let routes = route::list(cloud, &api).await?;
+        let routes = route::list(cloud, api).await?;
         // Only where something wants or has a response is there one to ask for.
         let replying = routes.iter().filter(|r| {
             let wanted = ResourceId::new(Kind::RouteResponse, &r.id.name);
             r.settings["reply"] == true || scope.wanted.contains(&wanted)
         });
         let responses =
-            try_join_all(replying.map(|r| route_response::list(cloud, &api, &r.id.name, &r.at.id)))
+            try_join_all(replying.map(|r| route_response::list(cloud, api, &r.id.name, &r.at.id)))
                 .await?;
         Ok::<_, CloudError>(routes.into_iter().chain(responses.into_iter().flatten()))
     };
     let (integrations, authorizers, routes, stages, snapshots) = futures_util::try_join!(
-        integration::list(cloud, &scope.place, &api),
-        authorizer::list(cloud, &api),
+        integration::list(cloud, &scope.place, api),
+        authorizer::list(cloud, api),
         routes,
-        stage::list(cloud, &api),
-        deployment::snapshots(cloud, &api),
+        stage::list(cloud, api),
+        deployment::snapshots(cloud, api),
     )?;
-    let mut all: Vec<Found> = apis;
-    all.extend(integrations);
+    let mut all: Vec<Found> = integrations;
     all.extend(authorizers);
     all.extend(routes);
     for stage in stages {

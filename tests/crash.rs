@@ -12,7 +12,7 @@
 mod scenario;
 mod support;
 
-use scenario::{destroy, first, none, two, update};
+use scenario::{destroy, domain, first, none, two, update};
 
 /// Every fate of every call that changes something, and one of every other, in turn.
 #[tokio::test(start_paused = true)]
@@ -53,4 +53,11 @@ async fn a_first_deploy_can_break_twice() {
 #[tokio::test(start_paused = true)]
 async fn an_update_can_break_twice() {
     assert!(two(update(), 60).await >= 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_to_a_domain_can_break_anywhere() {
+    for scenario in domain() {
+        assert!(scenario.turns().await >= 50);
+    }
 }

@@ -6,6 +6,8 @@
 mod adopt;
 #[path = "deploy/data.rs"]
 mod data;
+#[path = "deploy/domain.rs"]
+mod domain;
 #[path = "deploy/drift.rs"]
 mod drift;
 #[path = "deploy/gone.rs"]

@@ -29,7 +29,7 @@ const WITH_TAGS: [&str; 4] = [
 ];
 
 /// One edit of the whole stack after the other; each is deployed, and then taken back.
-const EDITS: [(&str, &str); 22] = [
+const EDITS: [(&str, &str); 24] = [
     ("memory: 256", "memory: 512"),
     ("    concurrency: 5\n", ""),
     ("concurrency: 5", "concurrency: 6"),
@@ -60,6 +60,14 @@ const EDITS: [(&str, &str); 22] = [
         "",
     ),
     ("  stage:", "  select: $request.body.type\n  stage:"),
+    (
+        "  stage:",
+        "  domain: { name: chat.example.org, certificate: \"arn:aws:acm:us-east-1:111122223333:certificate/a\", only: true }\n  stage:",
+    ),
+    (
+        "  stage:",
+        "  domain: { name: chat.example.org, certificate: \"arn:aws:acm:us-east-1:111122223333:certificate/a\", key: chat }\n  stage:",
+    ),
     (
         "  gate: { source: ./code }\n",
         "  gate: { source: ./code }\n  more: { source: ./code }\n",
@@ -316,11 +324,58 @@ async fn what_somebody_else_changed_is_set_right_with_calls_of_the_table() {
     watched.deploy(&draft).await;
 }
 
+/// Of a domain that stays, with a hand from outside in what it leads to.
+#[tokio::test]
+async fn a_domain_is_changed_with_calls_of_the_table() {
+    const DOMAIN: &str = "  domain: { name: chat.example.org, certificate: \"arn:aws:acm:us-east-1:111122223333:certificate/a\" }\n  stage:";
+    let watched = Watched::start().await;
+    let text = WHOLE.replace("  stage:", DOMAIN);
+    watched.deploy(&Draft::from(text.as_str())).await;
+    let other = text.replace("certificate/a", "certificate/b");
+    watched.deploy(&Draft::from(other.as_str())).await;
+    let tagged = other.replace("tags: { team: chat }", "tags: { squad: chat }");
+    watched.deploy(&Draft::from(tagged.as_str())).await;
+    let beside = watched.lab.sdk.apigateway.create_stage();
+    let observed = watched
+        .lab
+        .observe(&watched.lab.wanted(&Draft::from(tagged.as_str())))
+        .await;
+    let at = |kind| {
+        let mut all = observed
+            .objects
+            .values()
+            .filter(|found| found.id.kind == kind);
+        all.next().unwrap().at.id.clone()
+    };
+    let api = at(Kind::Api);
+    beside
+        .api_id(&api)
+        .stage_name("beside")
+        .send()
+        .await
+        .unwrap();
+    let mapping = at(Kind::Mapping);
+    let (domain, mapping) = mapping.split_once('/').unwrap();
+    let moved = watched
+        .lab
+        .sdk
+        .apigateway
+        .update_api_mapping()
+        .domain_name(domain);
+    let moved = moved.api_mapping_id(mapping).api_id(&api).stage("beside");
+    moved.send().await.unwrap();
+    watched.deploy(&Draft::from(tagged.as_str())).await;
+}
+
 #[tokio::test]
 async fn every_call_of_a_look_is_in_the_table_and_no_other() {
     const LEDGER: &str = "a-ledger";
     let watched = Watched::start().await;
-    let draft = Draft::from(WHOLE);
+    let text = WHOLE.replace(
+        "  stage:",
+        "  domain: { name: chat.example.org, certificate: \"arn:aws:acm:us-east-1:111122223333:certificate/a\" }\n  stage:",
+    );
+    let draft = Draft::from(text.as_str());
     let wanted = watched.lab.wanted(&draft);
     let needs = of_looking(&wanted.stack, &watched.lab.place, &wanted.desired, LEDGER);
     let of_ledger = watched.lab.place.table_arn(LEDGER);

@@ -181,6 +181,9 @@ impl CloudError {
                     .to_owned(),
             );
         }
+        if let Some(hint) = self.of_domain() {
+            return Some(hint.to_owned());
+        }
         match self.fault {
             Fault::Credentials => Some(
                 "sign in (`aws sso login`, or set AWS_PROFILE), or use `--local` for the local cloud"
@@ -209,6 +212,39 @@ impl CloudError {
             ),
             _ => None,
         }
+    }
+}
+
+impl CloudError {
+    /// The riddles of domains of one's own.
+    fn of_domain(&self) -> Option<&'static str> {
+        let says = |text: &str| self.message.contains(text);
+        let is_written = matches!(self.operation, "CreateDomainName" | "UpdateDomainName");
+        if is_written && self.fault == Fault::Exists {
+            return Some(
+                "a domain is in one account and Region at a time: remove it where it is, or leave \
+                 `certificate` away if it is to stay there and is in this account",
+            );
+        }
+        if is_written && says("ertificate") {
+            return Some(
+                "the certificate has to be in this account and Region, issued (not pending \
+                 validation), and for this name; `aws acm describe-certificate --certificate-arn \
+                 ARN` says whether it is",
+            );
+        }
+        if says("PENDING_CERTIFICATE_REIMPORT") {
+            return Some(
+                "import the certificate into ACM again under the same ARN, then run again",
+            );
+        }
+        if says("PENDING_OWNERSHIP_VERIFICATION") {
+            return Some(
+                "name a certificate that ACM issued itself: one that was imported or is private \
+                 proves nothing about the domain",
+            );
+        }
+        None
     }
 }
 
@@ -302,6 +338,7 @@ fn fault_of(code: &str, message: &str, status: Option<u16>) -> Fault {
     }
     match code {
         "ResourceConflictException" | "ConflictException" if says("already exist") => Fault::Exists,
+        "BadRequestException" if says("domain name you provided already exists") => Fault::Exists,
         "ConflictException" if says("referenced") => Fault::InUse,
         "BadRequestException" if says("Active stages pointing") => Fault::InUse,
         "ConflictException" if says("try again later") => Fault::Busy,

@@ -240,6 +240,9 @@ pub(crate) fn finish(
     for file in written {
         context.say(&format!("wrote {file}"));
     }
+    if let Some(record) = &outputs.record {
+        context.say(&format!("the domain needs this DNS record: {record}"));
+    }
     let links = Links::of(context, session, facts);
     context.print(&format!("{}\n", links.chat(&outputs.url)));
     Ok(())

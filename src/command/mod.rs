@@ -31,6 +31,7 @@ mod local;
 mod output;
 mod preflight;
 mod prune;
+mod record;
 mod run;
 mod screen;
 mod session;

@@ -6,6 +6,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
+use super::record::Record;
 use super::session::{Session, folder};
 use crate::error::Error;
 use crate::names::{Facts, Kind, ResourceId};
@@ -16,6 +17,10 @@ use crate::stack::variables::{Late, expand};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Outputs {
     pub(crate) url: String,
+    /// What else leads there, beside a domain of one's own.
+    pub(crate) default_url: Option<String>,
+    /// The DNS record that the domain needs.
+    pub(crate) record: Option<Record>,
     pub(crate) api_id: String,
     pub(crate) stage: String,
     /// Stack key → physical name.
@@ -30,6 +35,8 @@ pub(crate) fn outputs(session: &Session, facts: &Facts) -> Option<Outputs> {
     facts.keys().find(|id| id.kind == Kind::Stage)?;
     Some(Outputs {
         url: session.site.url(stack).resolve(facts).ok()?,
+        default_url: default_url(session, facts),
+        record: Record::of(session, facts),
         api_id,
         stage: stack.api.stage.clone(),
         tables: stack
@@ -45,8 +52,25 @@ pub(crate) fn outputs(session: &Session, facts: &Facts) -> Option<Outputs> {
     })
 }
 
+fn default_url(session: &Session, facts: &Facts) -> Option<String> {
+    let stack = &session.loaded.stack;
+    stack.api.domain.as_ref().filter(|domain| !domain.only)?;
+    session.site.default_url(stack).resolve(facts).ok()
+}
+
 impl Outputs {
     pub(crate) fn json(&self) -> Value {
+        let mut all = self.always();
+        if let Some(url) = &self.default_url {
+            all["default_url"] = json!(url);
+        }
+        if let Some(record) = &self.record {
+            all["record"] = record.json();
+        }
+        all
+    }
+
+    fn always(&self) -> Value {
         json!({
             "type": "outputs",
             "version": 1,
@@ -68,6 +92,12 @@ impl Outputs {
             all.insert(name.to_owned(), (value.to_owned(), id));
         };
         add("url", &self.url, None);
+        if let Some(url) = &self.default_url {
+            add("default_url", url, None);
+        }
+        if let Some(record) = &self.record {
+            add("record", &record.to_string(), Some(record.domain()));
+        }
         add(
             "api",
             &self.api_id,

@@ -22,7 +22,7 @@ use crate::plan::guard::Consent;
 use crate::plan::{Plan, plan};
 use crate::resource::table::Until;
 use crate::resource::{Desired, Scope, api};
-use crate::stack::{self, Architecture, JwtDef, Loaded, Severity, Unfit};
+use crate::stack::{self, Architecture, DomainDef, JwtDef, Loaded, Severity, Unfit};
 
 /// A stack file and the cloud that it is for.
 pub(crate) struct Session {
@@ -190,6 +190,7 @@ impl Session {
             until: Until::AtRest,
         };
         session.guard_account()?;
+        session.guard_certificate()?;
         Ok(session)
     }
 
@@ -204,6 +205,30 @@ impl Session {
             .hint("use the `--profile` of that account")),
             _ => Ok(()),
         }
+    }
+
+    /// The Region and the account may be named elsewhere than in the file.
+    fn guard_certificate(&self) -> Result<(), Error> {
+        let domain = self.loaded.stack.api.domain.as_ref();
+        let Some(of) = domain.and_then(DomainDef::certificate_place) else {
+            return Ok(());
+        };
+        let place = &self.site.place;
+        let here = (
+            place.partition.as_str(),
+            place.region.as_str(),
+            place.account.as_str(),
+        );
+        if of == here || self.site.address != Address::Aws {
+            return Ok(());
+        }
+        let ((_, region, account), (_, here, us)) = (of, here);
+        let message = format!(
+            "the domain's certificate is in {region}, account {account}, and this is {here}, account {us}"
+        );
+        let hint = "API Gateway takes a certificate of its own account and Region: name one in \
+                    `api.domain.certificate`";
+        Err(Error::refused(message).hint(hint))
     }
 
     /// Takes over what the file and the command line name for it.

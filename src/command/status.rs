@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::links::Links;
 use super::output::{Outputs, outputs};
+use super::record::{self, Looked};
 use super::rollback::live_of;
 use super::session::Session;
 use super::who::{about, json_of};
@@ -50,6 +51,8 @@ struct Sight {
     plan: Plan,
     rows: Vec<Row>,
     outputs: Option<Outputs>,
+    /// Of a domain of one's own: whether its DNS record is there.
+    record: Option<Looked>,
     lock: Lock,
     /// The release that callers reach, where it is one of the newest.
     live: Option<u64>,
@@ -74,10 +77,12 @@ impl Sight {
         let outputs = outputs(session, &plan.facts);
         let live = outputs.as_ref().and(runs.ok());
         let live = live.and_then(|runs| live_of(&runs, &plan.facts));
+        let record = record::looked(outputs.as_ref()).await;
         Ok(Self {
             rows: rows(&plan, &observed),
             plan,
             outputs,
+            record,
             lock,
             live,
         })
@@ -92,6 +97,7 @@ impl Sight {
             "place": self.plan.place,
             "resources": resources,
             "outputs": self.outputs.as_ref().map(Outputs::json),
+            "record": self.record.as_ref().map(Looked::json),
             "dangers": self.plan.json()["dangers"],
             "warnings": crate::stack::to_json(&session.loaded.warnings),
             "newest_release": Some(self.lock.release).filter(|n| *n > 0),
@@ -132,6 +138,9 @@ impl Sight {
         }
         if let Some(outputs) = &self.outputs {
             out.push_str(&format!("{}\n", links.chat(&outputs.url)));
+        }
+        if let Some(record) = &self.record {
+            out.push_str(&format!("{}\n", wrap(&record.to_string(), width)));
         }
         out
     }

@@ -148,6 +148,12 @@ fn of_plan(session: &Session, plan: &Plan, desired: &Desired) -> Vec<Check> {
         let text = "nothing says that API Gateway lacks a role for logs";
         checks.push(Check::new(LOGS, Standing::Ok, text));
     }
+    if is_fine(DOMAIN)
+        && let Some(name) = &desired.used_domain
+    {
+        let text = format!("{name} is there");
+        checks.push(Check::new(DOMAIN, Standing::Ok, text));
+    }
     checks.extend(problems);
     checks
 }
@@ -155,11 +161,13 @@ fn of_plan(session: &Session, plan: &Plan, desired: &Desired) -> Vec<Check> {
 const NAMES: &str = "names";
 const TABLES: &str = "tables";
 const LOGS: &str = "access logs";
+const DOMAIN: &str = "domain";
 
 fn about(danger: &Danger) -> &'static str {
     match danger {
         Danger::NoLogRole => LOGS,
         Danger::NoTable { .. } | Danger::OtherTable { .. } | Danger::ReplacesTable { .. } => TABLES,
+        Danger::NoDomain { .. } | Danger::SharedDomain { .. } => DOMAIN,
         Danger::NotOurs { .. }
         | Danger::OfAnotherStack { .. }
         | Danger::TwoApis { .. }
@@ -167,6 +175,7 @@ fn about(danger: &Danger) -> &'static str {
         | Danger::NoApi { .. }
         | Danger::NewUrl { .. }
         | Danger::LosesItems { .. }
+        | Danger::ClosesUrl { .. }
         | Danger::DropsConnections { .. } => NAMES,
     }
 }

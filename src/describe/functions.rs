@@ -104,7 +104,10 @@ impl Describing<'_> {
     /// Derived from what it uses; what the file says itself comes after and wins.
     fn environment(&self, key: &str, def: &FunctionDef) -> BTreeMap<String, Variable> {
         let mut all = BTreeMap::new();
-        let Reach { tables, .. } = reach(def);
+        let Reach {
+            tables,
+            connections,
+        } = reach(def);
         let derived = tables.keys().flat_map(|table| self.table_variables(table));
         for (name, value) in derived.chain(self.route_variables(def)) {
             all.insert(
@@ -115,6 +118,7 @@ impl Describing<'_> {
                 },
             );
         }
+        all.extend(self.management(&connections));
         all.extend(self.identity(def));
         for (name, value) in self.worker_variables(def) {
             let text = Text::known(value);

@@ -6,6 +6,7 @@
 pub(crate) use websocket::ACCESS_LOG;
 
 pub(crate) mod access;
+mod domain;
 mod functions;
 pub(crate) mod identity;
 mod websocket;
@@ -53,16 +54,40 @@ pub enum Address {
 }
 
 impl Site {
-    /// The URL that clients connect to, once the API's id is known.
+    /// The URL that clients connect to, once the API's id is known: a domain of one's own where there is one.
     pub fn url(&self, stack: &Stack) -> Text {
+        let own = self.domain_url(stack).map(Text::known);
+        own.unwrap_or_else(|| self.default_url(stack))
+    }
+
+    /// The URL that leads there without any DNS record, which nobody can have made before the first deploy.
+    pub fn trial_url(&self, stack: &Stack) -> Text {
+        match &stack.api.domain {
+            Some(domain) if !domain.only => self.default_url(stack),
+            _ => self.url(stack),
+        }
+    }
+
+    /// The URL at the stack's own domain. The local cloud, which no name server leads to, has a path for it; another
+    /// endpoint serves APIs by their ids only.
+    fn domain_url(&self, stack: &Stack) -> Option<String> {
+        let address = stack.api.domain.as_ref()?.address();
+        match &self.address {
+            Address::Aws => Some(format!("wss://{address}")),
+            Address::Path(base) | Address::Stage(base) => self
+                .makes_existing
+                .then(|| format!("{base}/_aws/domains/{address}")),
+        }
+    }
+
+    /// The URL that every API has, unless it is switched off.
+    pub fn default_url(&self, stack: &Stack) -> Text {
         let api = api::id(&stack.id());
         let stage = &stack.api.stage;
         match &self.address {
-            Address::Aws => Text::known("wss://").then_id(api).then(format!(
-                ".execute-api.{}.{}/{stage}",
-                self.place.region,
-                self.domain()
-            )),
+            Address::Aws => Text::known("wss://")
+                .then_id(api)
+                .then(format!("{}/{stage}", self.execute_api_host())),
             Address::Path(base) => Text::known(format!("{base}/_aws/execute-api/"))
                 .then_id(api)
                 .then(format!("/{stage}")),
@@ -70,12 +95,14 @@ impl Site {
         }
     }
 
-    fn domain(&self) -> &'static str {
-        if self.place.partition == "aws-cn" {
+    /// What follows an API's id in the host that AWS gives it.
+    fn execute_api_host(&self) -> String {
+        let domain = if self.place.partition == "aws-cn" {
             "amazonaws.com.cn"
         } else {
             "amazonaws.com"
-        }
+        };
+        format!(".execute-api.{}.{domain}", self.place.region)
     }
 }
 
@@ -117,6 +144,7 @@ pub fn describe(stack: &Stack, secrets: &Secrets, artifacts: &Artifacts, site: &
             .map(|resource| (resource.id(), resource))
             .collect(),
         referenced: describing.referenced(),
+        used_domain: describing.used_domain(),
         kept: BTreeSet::from([Kind::Table]),
     }
 }
@@ -130,6 +158,7 @@ pub fn scope(stack: &Stack, desired: &Desired, place: &Place) -> Scope {
         place: place.clone(),
         wanted: desired.resources.keys().cloned().collect(),
         adopt: BTreeSet::new(),
+        used_domain: desired.used_domain.clone(),
         referenced: desired.referenced.keys().cloned().collect(),
         managed_keys: desired
             .resources

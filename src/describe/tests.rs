@@ -19,10 +19,8 @@ functions:
 api: { stage: live, routes: { $connect: connect, sendMessage: send } }
 ";
 
-fn settings(text: &str) -> BTreeMap<ResourceId, Value> {
-    let loaded = load_text(text, "stack.yaml", None, &|_| None);
-    let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-    let site = Site {
+fn site() -> Site {
+    Site {
         place: Place {
             partition: "aws".to_owned(),
             region: "eu-west-1".to_owned(),
@@ -32,8 +30,13 @@ fn settings(text: &str) -> BTreeMap<ResourceId, Value> {
         makes_existing: false,
         protects: false,
         architecture: Architecture::X86_64,
-    };
-    let desired = describe(&loaded.stack, &loaded.secrets, &Artifacts::new(), &site);
+    }
+}
+
+fn settings(text: &str) -> BTreeMap<ResourceId, Value> {
+    let loaded = load_text(text, "stack.yaml", None, &|_| None);
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let desired = describe(&loaded.stack, &loaded.secrets, &Artifacts::new(), &site());
     let facts = crate::names::Facts::new();
     let resources = desired.resources.into_iter();
     resources
@@ -187,4 +190,70 @@ fn who_hands_over_may_call_that_one_alias_and_nobody_else_may() {
             .iter()
             .all(|policy| !policy.contains("InvokeFunction"))
     );
+}
+
+#[test]
+fn functions_that_post_are_told_a_whole_url_beside_a_domain() {
+    const STAGE: &str = "api: { stage: live,";
+    let told = |domain: &str, function: &str| {
+        let all = edited(STAGE, &format!("{STAGE} domain: {{ {domain} }},"));
+        of(&all, Kind::Function, function)["environment"]["MANAGEMENT_ENDPOINT"].clone()
+    };
+    let only = "name: chat.example.org, key: talk, only: true";
+    assert_eq!(
+        told(only, "chat-send"),
+        json!("https://chat.example.org/talk")
+    );
+    // Its id is not known before it is made.
+    let beside = json!({ "$pending": "api/chat" });
+    assert_eq!(told("name: chat.example.org", "chat-send"), beside);
+    assert_eq!(told(only, "chat-connect"), Value::Null, "it posts nothing");
+    assert_eq!(
+        of(&settings(STACK), Kind::Function, "chat-send")["environment"]["MANAGEMENT_ENDPOINT"],
+        Value::Null
+    );
+}
+
+#[test]
+fn clients_are_told_the_domain_where_it_leads() {
+    let text = STACK.replace(
+        "stage: live,",
+        "stage: live, domain: { name: chat.example.org, key: talk },",
+    );
+    let stack = load_text(&text, "stack.yaml", None, &|_| None)
+        .unwrap()
+        .stack;
+    let facts =
+        crate::names::Facts::from([(api::id(&stack.id()), crate::names::Physical::new("a1"))]);
+    let urls = |address: Address, makes_existing: bool| {
+        let site = Site {
+            address,
+            makes_existing,
+            ..site()
+        };
+        [site.url(&stack), site.default_url(&stack)].map(|url| url.resolve(&facts).unwrap())
+    };
+    let base = || "ws://127.0.0.1:1".to_owned();
+    for (address, is_local, own, default) in [
+        (
+            Address::Aws,
+            false,
+            "wss://chat.example.org/talk",
+            "wss://a1.execute-api.eu-west-1.amazonaws.com/live",
+        ),
+        (
+            Address::Stage(base()),
+            true,
+            "ws://127.0.0.1:1/_aws/domains/chat.example.org/talk",
+            "ws://127.0.0.1:1/live",
+        ),
+        (
+            Address::Path(base()),
+            false,
+            "ws://127.0.0.1:1/_aws/execute-api/a1/live",
+            "ws://127.0.0.1:1/_aws/execute-api/a1/live",
+        ),
+    ] {
+        assert_eq!(urls(address, is_local), [own, default]);
+    }
 }

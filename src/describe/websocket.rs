@@ -91,6 +91,7 @@ impl Describing<'_> {
         let mut all = vec![Resource::Api(api), Resource::Stage(self.stage())];
         all.extend(of_snapshot);
         all.extend(permissions);
+        all.extend(self.domain());
         all.push(Resource::Deployment(deployment));
         all
     }

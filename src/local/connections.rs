@@ -31,6 +31,8 @@ pub(super) const SERVICE: &str = "execute-api";
 pub(crate) fn router(world: Arc<World>) -> Router {
     Router::new()
         .route("/_aws/execute-api/{a}/{b}/{c}/{d}", any(serve))
+        .route("/_aws/domains/{a}/{b}/{c}/{d}", any(serve))
+        .route("/_aws/domains/{a}/{b}/{c}", any(serve))
         .route("/{a}/{b}/{c}", any(serve))
         .route("/{a}/{b}", any(serve))
         .layer(DefaultBodyLimit::disable())
@@ -167,7 +169,7 @@ fn find(
 ) -> Result<Arc<Connection>, Refusal> {
     let api_id = address.api_id.as_deref();
     let known = match (api_id, stage) {
-        (Some(api), Some(stage)) => served(world, api, stage).is_some_and(|s| address.reaches(&s)),
+        (Some(api), Some(stage)) => served(world, api, stage).is_some_and(|s| address.posts(&s)),
         (None, Some(stage)) => !apis_with_stage(world, stage).is_empty(),
         _ => true,
     };

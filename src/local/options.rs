@@ -76,6 +76,8 @@ pub struct Realism {
     pub table_create_indexed: Duration,
     pub index_create: Duration,
     pub table_delete: Duration,
+    /// A domain's `UPDATING`, when it is made or changed.
+    pub domain_update: Duration,
     /// After `ACTIVE`, until point-in-time recovery may be set.
     pub recovery_available: Duration,
     /// Between two changes of a table's TTL.
@@ -100,6 +102,7 @@ impl Realism {
         table_create_indexed: Duration::ZERO,
         index_create: Duration::ZERO,
         table_delete: Duration::ZERO,
+        domain_update: Duration::ZERO,
         recovery_available: Duration::ZERO,
         ttl_interval: Duration::ZERO,
         write_conflicts: false,
@@ -117,6 +120,7 @@ impl Realism {
         table_create_indexed: Duration::from_secs(16),
         index_create: Duration::from_mins(8),
         table_delete: Duration::from_secs(4),
+        domain_update: Duration::from_secs(15),
         recovery_available: Duration::from_secs(2),
         ttl_interval: Duration::from_mins(31),
         write_conflicts: true,

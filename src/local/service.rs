@@ -190,6 +190,9 @@ impl Service {
     }
 }
 
+/// Each change of a domain of one's own.
+const DOMAINS: Limit = Limit::new(1, Duration::from_secs(30));
+
 /// The documented limits; calls without one are not limited.
 pub(super) fn limit(service: Service, operation: &str) -> Option<(&'static str, Limit)> {
     let per_second = |rate: u16| Limit {
@@ -205,6 +208,9 @@ pub(super) fn limit(service: Service, operation: &str) -> Option<(&'static str, 
             "apigateway:UpdateAccount",
             Limit::new(1, Duration::from_secs(20)),
         )),
+        (Service::ApiGateway, "CreateDomainName") => Some(("apigateway:CreateDomainName", DOMAINS)),
+        (Service::ApiGateway, "UpdateDomainName") => Some(("apigateway:UpdateDomainName", DOMAINS)),
+        (Service::ApiGateway, "DeleteDomainName") => Some(("apigateway:DeleteDomainName", DOMAINS)),
         (Service::ApiGateway, _) => {
             Some(("apigateway", Limit::new(40, Duration::from_millis(100))))
         }

@@ -284,6 +284,9 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/", get(handshake::handshake))
         .route("/{a}", get(handshake::handshake))
         .route("/_aws/execute-api/{a}/{b}", get(handshake::handshake))
+        .route("/_aws/domains/{a}", get(handshake::handshake))
+        .route("/_aws/domains/{a}/", get(handshake::handshake))
+        .route("/_aws/domains/{a}/{b}", get(handshake::handshake))
         // No stage has deeper paths; they are refused as the stage's own would be.
         .route("/_aws/execute-api/{a}/{b}/{c}", get(handshake::handshake))
         .fallback(handshake::nowhere)

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Action, Change};
 use crate::names::{Kind, ResourceId};
 use crate::observe::Observed;
-use crate::resource::{Desired, Found, api, permission};
+use crate::resource::{Desired, Found, api, mapping, permission};
 
 /// A reason for which a plan refuses itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,6 +42,12 @@ pub enum Danger {
     },
     /// Every open connection would be closed.
     DropsConnections { id: ResourceId },
+    /// Clients know a URL that would lead nowhere.
+    ClosesUrl { id: ResourceId },
+    /// A domain of ours leads to somebody else's API, too.
+    SharedDomain { id: ResourceId, mapping: ResourceId },
+    /// A domain that the stack only uses does not exist.
+    NoDomain { name: String },
     /// The stage wants access logs, and the account has no role to write them with.
     NoLogRole,
     /// A table that the stack only uses does not exist.
@@ -72,7 +78,7 @@ impl Danger {
     pub fn consent(&self) -> Consent {
         match self {
             Self::LosesItems { .. } => Consent::DeleteData,
-            Self::DropsConnections { .. } => Consent::DropConnections,
+            Self::DropsConnections { .. } | Self::ClosesUrl { .. } => Consent::DropConnections,
             Self::NewUrl { .. } => Consent::NewUrl,
             Self::NotOurs { .. }
             | Self::OfAnotherStack { .. }
@@ -80,6 +86,8 @@ impl Danger {
             | Self::HasApi { .. }
             | Self::NoApi { .. }
             | Self::ReplacesTable { .. }
+            | Self::SharedDomain { .. }
+            | Self::NoDomain { .. }
             | Self::NoLogRole
             | Self::NoTable { .. }
             | Self::OtherTable { .. } => Consent::Never,
@@ -123,6 +131,17 @@ impl Danger {
             }
             Self::ReplacesTable { .. } => {
                 "declare a table under a new name, move the items, then remove this one".to_owned()
+            }
+            Self::ClosesUrl { .. } => {
+                "tell clients the URL that is left first; to accept that the \
+                 others are cut off, say `--drop-connections`"
+                    .to_owned()
+            }
+            Self::SharedDomain { .. } => {
+                "remove that mapping first, or leave the domain in stack.yaml".to_owned()
+            }
+            Self::NoDomain { .. } => {
+                "make it first, or name its `certificate` and let this stack make it".to_owned()
             }
             Self::DropsConnections { .. } => {
                 "clients reconnect; to accept that, say `--drop-connections`".to_owned()
@@ -183,6 +202,27 @@ impl fmt::Display for Danger {
             Self::DropsConnections { id } => {
                 write!(f, "this would delete {id} and close every connection to it")
             }
+            Self::ClosesUrl { id } if id.kind == Kind::EndpointOff => write!(
+                f,
+                "this would switch off the API's own address: clients that connect to it, and not to \
+                 the domain, would be cut off"
+            ),
+            Self::ClosesUrl { id } => {
+                write!(
+                    f,
+                    "this would delete {id}: clients that connect to it would be cut off"
+                )
+            }
+            Self::SharedDomain { id, mapping } => write!(
+                f,
+                "this would delete {id}, but {mapping} leads to an API that is not this stack's"
+            ),
+            Self::NoDomain { name } => {
+                write!(
+                    f,
+                    "there is no domain {name}, and stack.yaml names no certificate to make it with"
+                )
+            }
             Self::NoLogRole => f.write_str(
                 "`api.logs` asks for access logs, but this account and Region have no role for API \
                  Gateway's logs",
@@ -216,6 +256,12 @@ pub(super) fn dangers(
         all.push(Danger::NoLogRole);
     }
     all.extend(changes.values().filter_map(of_change));
+    all.extend(
+        changes
+            .values()
+            .filter_map(|change| of_domain(change, observed)),
+    );
+    all.extend(no_domain(desired, observed));
     all.extend(of_referenced(desired, observed));
     all
 }
@@ -279,6 +325,35 @@ fn of_change(change: &Change) -> Option<Danger> {
         }
         _ => None,
     }
+}
+
+/// What would close a URL that is served, and what would take somebody else's along.
+fn of_domain(change: &Change, observed: &Observed) -> Option<Danger> {
+    let id = change.id.clone();
+    let serves = observed
+        .objects
+        .keys()
+        .any(|id| id.kind == Kind::Deployment);
+    match (&change.action, id.kind) {
+        // Before the first deployment nobody knows any URL.
+        (Action::Create(_), Kind::EndpointOff) if serves => Some(Danger::ClosesUrl { id }),
+        (Action::Delete { .. }, Kind::Mapping) => Some(Danger::ClosesUrl { id }),
+        (Action::Delete { .. }, Kind::Domain) => {
+            let mut others = observed.objects.values().filter(|found| !found.ours);
+            let shown = others.find(|found| {
+                found.id.kind == Kind::Mapping && mapping::domain_of(&found.id) == id.name
+            });
+            let mapping = shown?.id.clone();
+            Some(Danger::SharedDomain { id, mapping })
+        }
+        _ => None,
+    }
+}
+
+fn no_domain(desired: &Desired, observed: &Observed) -> Option<Danger> {
+    let name = desired.used_domain.clone()?;
+    let is_there = observed.used_domain.is_some();
+    (!is_there).then_some(Danger::NoDomain { name })
 }
 
 fn of_referenced(desired: &Desired, observed: &Observed) -> Vec<Danger> {

@@ -3,6 +3,7 @@
 //! One table for each kind, beside the calls in `resource/`: a call that is added there is added here, and
 //! `tests/needs.rs` holds the two together.
 
+mod domain;
 mod kinds;
 mod looking;
 mod policy;
@@ -19,7 +20,7 @@ use crate::resource::alias::Alias;
 use crate::resource::permission::Permission;
 use crate::resource::role;
 use crate::resource::tags::{self, Tags};
-use crate::resource::{Desired, Difference, Resource, api, touches};
+use crate::resource::{Desired, Difference, Resource, api, mapping, touches};
 
 pub use looking::of_looking;
 pub use policy::document;
@@ -70,6 +71,7 @@ pub fn of_stack(stack: &StackId, place: &Place, desired: &Desired) -> BTreeSet<N
             Kind::Role => needs.role_arn(&id.name),
             Kind::RouteResponse => format!("{ANY}/{ANY}"),
             Kind::Stage => id.name.clone(),
+            Kind::Mapping => format!("{}/{ANY}", mapping::domain_of(id)),
             _ => ANY.to_owned(),
         });
         needs.create(resource);
@@ -187,6 +189,9 @@ impl<'a> Needs<'a> {
                 let stages = self.place.gateway_arn(&self.api_path("/stages"));
                 self.made_with_tags(&stages, &self.api_path(&format!("/stages/{}", stage.name)));
             }
+            Resource::Domain(domain) => self.create_domain(domain),
+            Resource::Mapping(mapping) => self.create_mapping(mapping),
+            Resource::EndpointOff(_) => self.gateway("", "apigateway:PATCH"),
             Resource::Deployment(deployment) => self.deploy(&deployment.stage),
         }
     }
@@ -230,6 +235,9 @@ impl<'a> Needs<'a> {
                 self.statement(permission, "lambda:RemovePermission");
             }
             Resource::Stage(stage) => self.update_stage(stage, because),
+            Resource::Domain(domain) => self.update_domain(domain, because),
+            Resource::Mapping(mapping) => self.update_mapping(mapping, at, because),
+            Resource::EndpointOff(_) => {}
             Resource::Deployment(deployment) => self.deploy(&deployment.stage),
         }
     }
@@ -274,6 +282,12 @@ impl<'a> Needs<'a> {
                 self.on_alias(function, "lambda:RemovePermission");
             }
             Kind::Stage => self.remove("/stages", &at.id),
+            Kind::Domain => {
+                let arn = self.place.domain_arn(&id.name);
+                self.add(&arn, &["apigateway:DELETE"]);
+            }
+            Kind::Mapping => self.remove_mapping(at),
+            Kind::EndpointOff => self.gateway("", "apigateway:PATCH"),
             // They go with their function and their stage.
             Kind::Version | Kind::Alias | Kind::Deployment => {}
         }

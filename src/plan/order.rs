@@ -31,6 +31,10 @@ fn waits_for(
             if is_switch(id, action) {
                 return before_the_switch(all);
             }
+            if id.kind == Kind::EndpointOff && serves_before(all) {
+                // Until the switch, functions post to the endpoint that is to close: it closes last of all.
+                return made(all).filter(|other| *other != id).cloned().collect();
+            }
             let mut after: BTreeSet<ResourceId> = resource
                 .after()
                 .into_iter()
@@ -42,6 +46,10 @@ fn waits_for(
             if id.kind == Kind::Deployment {
                 // The snapshot is of the live routes: those that go must have gone.
                 after.extend(removed(all).filter(|gone| is_of_routes(gone.kind)).cloned());
+                if !serves_before(all) {
+                    // Nobody is there yet who would know the endpoint that closes.
+                    after.extend(made(all).filter(|o| o.kind == Kind::EndpointOff).cloned());
+                }
             }
             if id.kind == Kind::Route {
                 // A route that does not reply is not asked for responses: one that outlives the reply stays for good.
@@ -57,7 +65,12 @@ fn waits_for(
         Action::Delete {
             with: Some(parent), ..
         } => BTreeSet::from([parent.clone()]),
-        Action::Delete { with: None, .. } if id.kind == Kind::RouteResponse => BTreeSet::new(),
+        // What opens a door is in nobody's way.
+        Action::Delete { with: None, .. }
+            if matches!(id.kind, Kind::RouteResponse | Kind::EndpointOff) =>
+        {
+            BTreeSet::new()
+        }
         Action::Delete { with: None, .. } if id.kind == Kind::Route => {
             // The stage's settings may not name a route that is gone.
             let stages = all
@@ -66,10 +79,7 @@ fn waits_for(
             stages.map(|(stage, _)| stage.clone()).collect()
         }
         Action::Delete { with: None, .. } => {
-            let made = all
-                .iter()
-                .filter(|(_, action)| is_made(action))
-                .map(|(o, _)| o);
+            let made = made(all);
             let before = removed(all).filter(|other| teardown(other.kind) < teardown(id.kind));
             made.chain(before).cloned().collect()
         }
@@ -85,12 +95,27 @@ fn is_switch(id: &ResourceId, action: &Action) -> bool {
     id.kind == Kind::Alias && matches!(action, Action::Update { .. })
 }
 
-/// All that is made or changed: where any of it fails, the release of before goes on serving whole.
+/// All that is made or changed: where any of it fails, the release of before goes on serving whole. The new one may
+/// post to an endpoint that is opened for it, and the old one to one that is about to close.
 fn before_the_switch(all: &BTreeMap<ResourceId, Action>) -> BTreeSet<ResourceId> {
+    let closes = |id: &ResourceId| id.kind == Kind::EndpointOff && serves_before(all);
+    let made = made(all).filter(|id| !is_switch(id, &all[*id]) && !closes(id));
+    let opened = removed(all).filter(|id| id.kind == Kind::EndpointOff);
+    made.chain(opened).cloned().collect()
+}
+
+/// Whether clients are there already: before the first deployment nobody is.
+fn serves_before(all: &BTreeMap<ResourceId, Action>) -> bool {
+    let first = |(id, action): (&ResourceId, &Action)| {
+        id.kind == Kind::Deployment && matches!(action, Action::Create(_))
+    };
+    !all.iter().any(first)
+}
+
+fn made(all: &BTreeMap<ResourceId, Action>) -> impl Iterator<Item = &ResourceId> {
     all.iter()
-        .filter(|(id, action)| is_made(action) && !is_switch(id, action))
-        .map(|(id, _)| id.clone())
-        .collect()
+        .filter(|(_, action)| is_made(action))
+        .map(|(id, _)| id)
 }
 
 fn is_of_routes(kind: Kind) -> bool {
@@ -114,14 +139,17 @@ fn removed(all: &BTreeMap<ResourceId, Action>) -> impl Iterator<Item = &Resource
 /// Traffic stops first, then what it reached, then what that stood on.
 fn teardown(kind: Kind) -> u8 {
     match kind {
-        Kind::Api | Kind::RouteResponse => 0,
-        Kind::Route => 1,
-        Kind::Stage | Kind::Deployment | Kind::Integration | Kind::Authorizer => 2,
-        Kind::Permission => 3,
-        Kind::Version | Kind::Alias => 4,
-        Kind::Function => 5,
-        Kind::Table | Kind::LogGroup | Kind::RolePolicy => 6,
-        Kind::Role => 7,
+        Kind::EndpointOff => 0,
+        // An API or a stage that a domain shows is not deleted.
+        Kind::Mapping => 1,
+        Kind::Domain | Kind::Api | Kind::RouteResponse => 2,
+        Kind::Route => 3,
+        Kind::Stage | Kind::Deployment | Kind::Integration | Kind::Authorizer => 4,
+        Kind::Permission => 5,
+        Kind::Version | Kind::Alias => 6,
+        Kind::Function => 7,
+        Kind::Table | Kind::LogGroup | Kind::RolePolicy => 8,
+        Kind::Role => 9,
     }
 }
 

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value, json};
 
 use super::value::open;
-use super::{Action, Change, Plan};
+use super::{Action, Change, Danger, Plan};
 use crate::names::Kind;
 
 /// The version of the JSON form.
@@ -88,7 +88,13 @@ impl Plan {
         self.changes.values().any(|change| {
             matches!(change.id.kind, Kind::Stage | Kind::Api)
                 && matches!(change.action, Action::Delete { .. })
-        })
+        }) || self.closes_url()
+    }
+
+    /// AWS does not say what becomes of connections through a door that closes: they are not promised to anybody.
+    fn closes_url(&self) -> bool {
+        let closes = |danger: &Danger| matches!(danger, Danger::ClosesUrl { .. });
+        self.dangers.iter().any(closes)
     }
 
     /// The same as JSON; what may not be shown is not in it either.

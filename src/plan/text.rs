@@ -305,6 +305,12 @@ fn highlights(resource: &Resource) -> Option<String> {
             size(f.code.zip.len())
         )),
         Resource::Route(route) => Some(format!("to {}", route.integration)),
+        Resource::Domain(domain) => Some(format!("certificate {}", domain.certificate)),
+        Resource::Mapping(mapping) => Some(format!("to stage {}", mapping.stage)),
+        Resource::EndpointOff(off) => Some(format!(
+            "the API's own address stops; {} is left",
+            off.mapping
+        )),
         Resource::Stage(stage) => Some(format!(
             "{} requests/s, burst {}",
             stage.throttle.rate, stage.throttle.burst

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use aws_sdk_apigatewayv2::types::{Api as ApiObject, ProtocolType};
 
 use super::tags::{self, Tags};
-use super::{Difference, Found, Managed, Scope, Work, touches};
+use super::{Difference, Found, Managed, Scope, Work, endpoint_off, mapping, touches};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, MARK, Physical, ResourceId, StackId};
 
@@ -205,9 +205,19 @@ pub(crate) async fn is_stage_taken(
     Ok(false)
 }
 
+/// What the account's list of APIs says of the stack.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    pub(crate) found: Vec<Found>,
+    /// The id of the stack's own API.
+    pub(crate) api: Option<String>,
+    /// Its tags that remember where it has mappings.
+    pub(crate) remembered: Tags,
+}
+
 /// The stack's API: the one with its mark, else the one that is named for being taken over. A second one is listed
 /// under its own id, for the plan to refuse.
-pub(crate) async fn list(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, CloudError> {
+pub(crate) async fn list(cloud: &Cloud, scope: &Scope) -> Result<Listed, CloudError> {
     let all = all(cloud).await?;
     let (mut ours, others): (Vec<_>, Vec<_>) = all
         .iter()
@@ -220,6 +230,10 @@ pub(crate) async fn list(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, Clo
     if let Some(free) = free.filter(|_| ours.is_empty()) {
         ours.push(named.remove(free));
     }
+    let own = ours.first().copied();
+    let off = own.filter(|api| api.disable_execute_api_endpoint() == Some(true));
+    let off = off.map(|api| endpoint_off::object(&scope.stack, &physical(api)));
+    let remembered = own.map(|api| mapping::apart(tags_of(api)).0);
     let ours = ours
         .into_iter()
         .enumerate()
@@ -228,7 +242,33 @@ pub(crate) async fn list(cloud: &Cloud, scope: &Scope) -> Result<Vec<Found>, Clo
         ours: false,
         ..object(api, scope, false)
     });
-    Ok(ours.chain(others).collect())
+    Ok(Listed {
+        found: ours.chain(others).chain(off).collect(),
+        api: own.and_then(|api| api.api_id().map(str::to_owned)),
+        remembered: remembered.unwrap_or_default(),
+    })
+}
+
+impl Listed {
+    /// Tags of our API that are to go, among those that it shows.
+    pub(crate) fn shows(&mut self, tags: &Tags) {
+        let own = self.api.as_ref();
+        let mut found = self.found.iter_mut();
+        let Some(api) = found.find(|f| f.id.kind == Kind::Api && Some(&f.at.id) == own) else {
+            return;
+        };
+        for (key, value) in tags {
+            api.settings["tags"][key] = json!(value);
+        }
+    }
+}
+
+fn tags_of(api: &ApiObject) -> Tags {
+    tags::own(api.tags().into_iter().flatten())
+}
+
+fn physical(api: &ApiObject) -> Physical {
+    Physical::new(api.api_id().unwrap_or_default())
 }
 
 fn is_named(api: &ApiObject, adopt: &BTreeSet<ResourceId>) -> bool {
@@ -246,19 +286,19 @@ pub fn beside(id: &ResourceId) -> Option<&str> {
 }
 
 fn object(api: &ApiObject, scope: &Scope, is_only: bool) -> Found {
-    let physical = api.api_id().unwrap_or_default();
+    let at = physical(api);
     let name = if is_only {
         scope.stack.to_string()
     } else {
-        format!("{}{BESIDE}{physical}", scope.stack)
+        format!("{}{BESIDE}{}", scope.stack, at.id)
     };
     let settings = settings(
         api.name().unwrap_or_default(),
         api.description().unwrap_or_default(),
         api.route_selection_expression().unwrap_or_default(),
-        &tags::own(api.tags().into_iter().flatten()),
+        &mapping::apart(tags_of(api)).1,
     );
-    Found::ours(Kind::Api, name, Physical::new(physical), settings)
+    Found::ours(Kind::Api, name, at, settings)
 }
 
 #[cfg(test)]

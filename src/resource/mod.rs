@@ -7,9 +7,12 @@ pub mod alias;
 pub mod api;
 pub mod authorizer;
 pub mod deployment;
+pub mod domain;
+pub mod endpoint_off;
 pub mod function;
 pub mod integration;
 pub mod log_group;
+pub mod mapping;
 pub mod past;
 pub mod permission;
 pub mod role;
@@ -81,6 +84,8 @@ pub struct Scope {
     pub wanted: BTreeSet<ResourceId>,
     /// Objects that are taken over when they have no stack's mark; an API is named by its physical id.
     pub adopt: BTreeSet<ResourceId>,
+    /// The domain that is used and never changed.
+    pub used_domain: Option<String>,
     /// Tables that are used and never changed: physical names.
     pub referenced: BTreeSet<String>,
     /// Tables that want AWS's managed key, which is told from another key only by their wanting it.
@@ -185,6 +190,9 @@ pub enum Resource {
     RouteResponse(route_response::RouteResponse),
     Permission(permission::Permission),
     Stage(stage::Stage),
+    Domain(domain::Domain),
+    Mapping(mapping::Mapping),
+    EndpointOff(endpoint_off::EndpointOff),
     Deployment(deployment::Deployment),
 }
 
@@ -206,6 +214,9 @@ macro_rules! each {
             Resource::RouteResponse($inner) => $body,
             Resource::Permission($inner) => $body,
             Resource::Stage($inner) => $body,
+            Resource::Domain($inner) => $body,
+            Resource::Mapping($inner) => $body,
+            Resource::EndpointOff($inner) => $body,
             Resource::Deployment($inner) => $body,
         }
     };
@@ -277,6 +288,9 @@ pub async fn delete(id: &ResourceId, at: &Physical, work: &Work<'_>) -> Result<(
         Kind::RouteResponse => route_response::delete(work, at).await,
         Kind::Permission => permission::delete(work, id, at).await,
         Kind::Stage => stage::delete(work, at).await,
+        Kind::Domain => domain::delete(work, &id.name).await,
+        Kind::Mapping => mapping::delete(work, id, at).await,
+        Kind::EndpointOff => endpoint_off::delete(work, at).await,
         // They go with their function or stage; old ones are history that traffic can go back to.
         Kind::Version | Kind::Deployment => Ok(()),
     };
@@ -289,7 +303,9 @@ pub async fn delete(id: &ResourceId, at: &Physical, work: &Work<'_>) -> Result<(
 /// The object whose removal removes this one too.
 pub fn goes_with(id: &ResourceId, stack: &StackId) -> Option<ResourceId> {
     match id.kind {
-        Kind::Authorizer | Kind::Integration | Kind::Route | Kind::Stage => Some(api::id(stack)),
+        Kind::Authorizer | Kind::Integration | Kind::Route | Kind::Stage | Kind::EndpointOff => {
+            Some(api::id(stack))
+        }
         Kind::RouteResponse => Some(ResourceId::new(Kind::Route, &id.name)),
         Kind::Deployment => Some(ResourceId::new(Kind::Stage, &id.name)),
         Kind::Version | Kind::Alias => Some(ResourceId::new(Kind::Function, &id.name)),
@@ -302,6 +318,8 @@ pub fn goes_with(id: &ResourceId, stack: &StackId) -> Option<ResourceId> {
         | Kind::LogGroup
         | Kind::Table
         | Kind::RolePolicy
+        | Kind::Domain
+        | Kind::Mapping
         | Kind::Function => None,
     }
 }
@@ -370,6 +388,8 @@ pub struct Desired {
     pub resources: BTreeMap<ResourceId, Resource>,
     /// Tables that are only used: name → what they must look like.
     pub referenced: BTreeMap<String, table::TableShape>,
+    /// The domain that is only used.
+    pub used_domain: Option<String>,
     /// Kinds whose objects stay when nothing wants them any more.
     pub kept: BTreeSet<Kind>,
 }

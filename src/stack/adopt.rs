@@ -4,15 +4,17 @@
 //! Never: a look whether it is there; that is `observe.rs`.
 
 use super::words::{choice, did_you_mean, each, nearest};
-use super::{RoleDef, Stack};
+use super::{DomainDef, RoleDef, Stack};
 use crate::names::{Kind, ResourceId};
 
 /// Kinds whose objects can be taken over by themselves; all others come with their function, role or API.
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 7] = [
     Kind::Table,
     Kind::Function,
     Kind::Role,
     Kind::LogGroup,
+    Kind::Domain,
+    Kind::Mapping,
     Kind::Api,
 ];
 
@@ -78,6 +80,11 @@ impl Stack {
                     .map(|key| self.function_role_name(key, region))
                     .collect()
             }
+            Kind::Domain => {
+                let made = self.api.domain.iter().filter(|d| d.certificate.is_some());
+                made.map(|domain| domain.name.clone()).collect()
+            }
+            Kind::Mapping => self.api.domain.iter().map(DomainDef::address).collect(),
             _ => Vec::new(),
         };
         let id = |name| ResourceId::new(kind, name);
@@ -141,7 +148,7 @@ fn unknown_kind(text: &str, word: &str) -> Unfit {
     let near = of_arn(text)
         .map(|id| format!("did you mean `{id}`?"))
         .or(near);
-    let all = "it is `table/NAME`, `function/NAME`, `role/NAME`, `log-group/NAME` or `api/ID`";
+    let all = "it is `table/NAME`, `function/NAME`, `role/NAME`, `log-group/NAME`, `domain/NAME`, `mapping/NAME` or `api/ID`";
     Unfit {
         message: format!("`{text}` names nothing that can be taken over"),
         hint: near.or(Some(all.to_owned())),

@@ -191,6 +191,13 @@ pub(crate) const ACCOUNT_BURST: u32 = 5_000;
 pub(crate) const TOKEN_SKEW_SECONDS: u64 = 60;
 pub(crate) const ACCOUNT_RATE: f64 = 10_000.0;
 
+pub(crate) const DOMAIN_NAME: usize = 253;
+pub(crate) const MAPPING_KEY: usize = 300;
+
+pub(crate) fn is_mapping_key_character(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "$-_.+!*'()".contains(c)
+}
+
 pub(crate) const STAGE_VARIABLES: usize = 100;
 pub(crate) const STAGE_VARIABLE_NAME: usize = 64;
 pub(crate) const STAGE_VARIABLE_VALUE: usize = 512;

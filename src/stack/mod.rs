@@ -11,6 +11,7 @@
 mod adopt;
 mod auth;
 mod derive;
+mod domain;
 mod foreign;
 mod hints;
 mod interpolate;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use adopt::Unfit;
 pub use auth::{AuthDef, JwtDef, TokenUse};
+pub use domain::DomainDef;
 pub use load::{FILE, Loaded, Secrets, find, load, load_text};
 pub use problem::{Path, Problem, Severity, Step};
 pub use schema::{schema, schema_text};
@@ -455,6 +457,8 @@ pub struct ApiDef {
     /// The limit of every route that has none of its own.
     #[schemars(example = throttle_example())]
     pub throttle: Option<ThrottleDef>,
+    /// A domain of one's own, at which clients connect instead of at AWS's.
+    pub domain: Option<DomainDef>,
     /// Access logs, one line an event. Without it there are none.
     #[schemars(example = serde_json::json!({ "retention": "14d" }))]
     pub logs: Option<AccessLogsDef>,

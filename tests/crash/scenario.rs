@@ -25,6 +25,7 @@ const REALISM: Realism = Realism {
     index_create: Duration::from_secs(2),
     table_delete: Duration::from_secs(1),
     recovery_available: Duration::from_millis(600),
+    domain_update: Duration::from_secs(1),
     ..Realism::AWS
 };
 
@@ -77,6 +78,27 @@ pub(crate) fn update() -> Scenario {
         end: End::Deployed,
     }
 }
+
+/// A domain is made, gets another certificate and another path, and goes.
+pub(crate) fn domain() -> [Scenario; 3] {
+    let (before, after) = (SMALL, SMALL.replace("certificate/a", "certificate/b"));
+    let after = Draft::from(after.replace("key: chat", "key: talk").as_str());
+    let before = Draft::from(before);
+    let scenario = |name, from: Option<&Draft>, to: &Draft, end| Scenario {
+        name,
+        from: from.cloned(),
+        to: to.clone(),
+        end,
+    };
+    let destroyed = End::Destroyed { delete_data: true };
+    [
+        scenario("first deploy with a domain", None, &before, End::Deployed),
+        scenario("update of a domain", Some(&before), &after, End::Deployed),
+        scenario("destroy with a domain", Some(&before), &before, destroyed),
+    ]
+}
+
+const SMALL: &str = include_str!("domain.yaml");
 
 pub(crate) fn destroy(delete_data: bool) -> Scenario {
     Scenario {

@@ -60,6 +60,7 @@ pub(crate) async fn account(cloud: &Inside) -> Account {
         names: BTreeMap::new(),
     };
     reader.apis().await;
+    reader.domains().await;
     reader.roles().await;
     reader.functions().await;
     reader.tables().await;
@@ -103,6 +104,30 @@ impl Reader<'_> {
                 for item in list(&self.rest("apigateway", &path).await, "items") {
                     self.part(&id, kind, &word(&item, key), item).await;
                 }
+            }
+        }
+    }
+
+    async fn domains(&mut self) {
+        let all = self
+            .rest("apigateway", "/v2/domainnames?maxResults=100")
+            .await;
+        for domain in list(&all, "items") {
+            let name = word(&domain, "domainName");
+            let target = word(
+                &domain["domainNameConfigurations"][0],
+                "apiGatewayDomainName",
+            );
+            self.names.insert(target, format!("<target of {name}>"));
+            self.keep(format!("domain/{name}"), domain);
+            let path = format!("/v2/domainnames/{name}/apimappings?maxResults=100");
+            for mapping in list(&self.rest("apigateway", &path).await, "items") {
+                let (id, key) = (
+                    word(&mapping, "apiMappingId"),
+                    word(&mapping, "apiMappingKey"),
+                );
+                self.names.insert(id, format!("<at {key}>"));
+                self.keep(format!("mapping/{name}/{key}"), mapping);
             }
         }
     }

@@ -80,7 +80,7 @@ impl Smoke {
         plan: &Plan,
         facts: &Facts,
     ) -> Result<(), Error> {
-        let url = session.site.url(&session.loaded.stack).resolve(facts);
+        let url = session.site.trial_url(&session.loaded.stack).resolve(facts);
         let url = url.map_err(|id| {
             Error::failed(format!("{id} has no id yet, so there is no URL to talk to"))
         })?;

@@ -1,10 +1,13 @@
 //! Domains of one's own and their mappings to stages. They are kept; no name server knows them.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::members::{self, Is, Member, Patch};
 use super::paging::{one, page};
-use super::{Context, Domain, State, bad, conflict, tags, text};
+use super::{CONCURRENT, Context, Domain, State, bad, conflict, tags, text};
 use crate::local::refusal::Refusal;
 use crate::local::wire::{self, Object, Reply};
 
@@ -53,14 +56,19 @@ pub(super) fn read(
     operation: &str,
     ids: &[String],
     query: &[(String, String)],
+    now: Duration,
 ) -> Result<Option<Reply>, Refusal> {
     let domain = || {
         let found = state.domains.get(&ids[0]);
         found.ok_or_else(|| no_domain(&ids[0]))
     };
     Ok(Some(match operation {
-        "GetDomainNames" => page(state.domains.iter().map(|(id, d)| (id, &d.about)), query)?,
-        "GetDomainName" => Reply::ok(domain()?.about.clone()),
+        "GetDomainNames" => {
+            let all = state.domains.iter();
+            let shown: BTreeMap<&String, Object> = all.map(|(id, d)| (id, d.shown(now))).collect();
+            page(shown.iter().map(|(id, about)| (*id, about)), query)?
+        }
+        "GetDomainName" => Reply::ok(domain()?.shown(now)),
         "GetApiMappings" => page(&domain()?.mappings, query)?,
         "GetApiMapping" => one(&domain()?.mappings, "ApiMapping", &ids[1])?,
         _ => return Ok(None),
@@ -74,6 +82,9 @@ pub(super) fn write(
     ids: &[String],
     body: &Object,
 ) -> Result<Reply, Refusal> {
+    if operation != "CreateDomainName" && context.now < domain(state, &ids[0])?.ready {
+        return Err(conflict(CONCURRENT));
+    }
     match operation {
         "CreateDomainName" => create(state, context, body),
         "UpdateDomainName" => update(state, context, &ids[0], body),
@@ -122,11 +133,13 @@ fn create(state: &mut State, context: &Context<'_>, body: &Object) -> Result<Rep
         about.entry(member).or_insert(value);
     }
     let domain = Domain {
-        about: about.clone(),
+        about,
+        ready: context.now + context.domain_update,
         ..Domain::default()
     };
+    let shown = domain.shown(context.now);
     state.domains.insert(name, domain);
-    Ok(Reply::new(201, about))
+    Ok(Reply::new(201, shown))
 }
 
 fn update(
@@ -150,7 +163,21 @@ fn update(
         domain.about.remove("mutualTlsAuthentication");
     }
     configure(&mut domain.about, context.region, &target)?;
-    Ok(Reply::ok(domain.about.clone()))
+    domain.ready = context.now + context.domain_update;
+    Ok(Reply::ok(domain.shown(context.now)))
+}
+
+impl Domain {
+    /// As it is answered: a change takes its time.
+    fn shown(&self, now: Duration) -> Object {
+        let mut about = self.about.clone();
+        if now < self.ready
+            && let Some(all) = about.get_mut("domainNameConfigurations")
+        {
+            all[0]["domainNameStatus"] = json!("UPDATING");
+        }
+        about
+    }
 }
 
 /// What names the domain in AWS's own: `d-` and this.
@@ -173,11 +200,7 @@ fn configure(about: &mut Object, region: &str, target: &str) -> Result<(), Refus
     let Some(configuration) = configuration.as_object_mut() else {
         return Err(bad("Invalid domain name configuration"));
     };
-    if !text(configuration, "certificateArn").starts_with("arn:aws:acm:") {
-        return Err(bad(
-            "Invalid certificate ARN: it must be the ARN of a certificate of AWS Certificate Manager",
-        ));
-    }
+    certified(text(configuration, "certificateArn"), region)?;
     for (member, value) in [
         (
             "apiGatewayDomainName",
@@ -190,6 +213,27 @@ fn configure(about: &mut Object, region: &str, target: &str) -> Result<(), Refus
         ("securityPolicy", "TLS_1_2".to_owned()),
     ] {
         configuration.entry(member).or_insert(value.into());
+    }
+    Ok(())
+}
+
+/// Nobody issues certificates here: any is taken that has the shape of one of this Region.
+fn certified(arn: &str, region: &str) -> Result<(), Refusal> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let ["arn", "aws", "acm", of, account, rest] = parts.as_slice() else {
+        return Err(bad(
+            "Invalid certificate ARN: it must be the ARN of a certificate of AWS Certificate Manager",
+        ));
+    };
+    if *of != region {
+        return Err(bad(format!(
+            "Invalid certificate ARN: {arn}. Certificate must be in '{region}'."
+        )));
+    }
+    let is_account = account.len() == 12 && account.chars().all(|c| c.is_ascii_digit());
+    let id = rest.strip_prefix("certificate/").unwrap_or_default();
+    if !is_account || id.is_empty() {
+        return Err(bad(format!("Invalid certificate ARN: {arn}")));
     }
     Ok(())
 }

@@ -74,6 +74,9 @@ struct State {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Domain {
     about: Object,
+    /// When the change that is under way has got about.
+    #[serde(default)]
+    ready: Duration,
     mappings: BTreeMap<String, Object>,
 }
 
@@ -109,6 +112,8 @@ struct Deployment {
 struct Context<'a> {
     now: Duration,
     region: &'a str,
+    /// How long a domain is `UPDATING`.
+    domain_update: Duration,
     account_role: bool,
 }
 
@@ -129,7 +134,7 @@ pub(crate) async fn answer(
         .collect();
     let here = &world.apigateway;
     if method == "GET" {
-        return here.read(operation, &ids, &query);
+        return here.read(operation, &ids, &query, world.clock.now());
     }
     let body = members::object(body)?;
     if operation == "UpdateAccount" {
@@ -183,6 +188,7 @@ impl ApiGateway {
         operation: &str,
         ids: &[String],
         query: &[(String, String)],
+        now: Duration,
     ) -> Result<Reply, Refusal> {
         let state = locked(&self.state);
         if operation == "GetAccount" {
@@ -194,7 +200,7 @@ impl ApiGateway {
         if operation == "GetApis" {
             return api::list(&state, query);
         }
-        if let Some(reply) = domains::read(&state, operation, ids, query)? {
+        if let Some(reply) = domains::read(&state, operation, ids, query, now)? {
             return Ok(reply);
         }
         let api = state.api(&ids[0])?;
@@ -215,6 +221,7 @@ impl ApiGateway {
         let context = Context {
             now: world.clock.now(),
             region: &world.region,
+            domain_update: world.realism.domain_update,
             account_role: draft.account_role.is_some(),
         };
         let reply = match operation {

@@ -11,6 +11,9 @@ pub(crate) const CALLBACK: &str = "@connections";
 
 const PREFIX: [&str; 2] = ["_aws", "execute-api"];
 
+/// Before a domain of one's own in a path, for clients whose name server does not lead here.
+const DOMAINS: &str = "/_aws/domains/";
+
 /// A URL's API, where it names one, and the rest of its path, decoded.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Address {
@@ -18,9 +21,21 @@ pub(crate) struct Address {
     pub(crate) path: Vec<String>,
     /// The domain of one's own by which it was reached.
     pub(crate) domain: Option<String>,
+    /// By a path of the local cloud's own, which AWS does not have.
+    by_path: bool,
 }
 
 impl Address {
+    /// Where nothing is.
+    fn nowhere() -> Self {
+        Self {
+            api_id: Some(String::new()),
+            path: Vec::new(),
+            domain: None,
+            by_path: false,
+        }
+    }
+
     /// From `/_aws/execute-api/{api}/…`, from a host `{api}.execute-api.…`, or from a bare path.
     pub(crate) fn of(host: &str, path: &str) -> Self {
         let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
@@ -36,6 +51,7 @@ impl Address {
                 api_id,
                 path,
                 domain: None,
+                by_path: true,
             };
         }
         let api_id = host
@@ -45,29 +61,36 @@ impl Address {
             api_id,
             path: parts,
             domain: None,
+            by_path: false,
         }
     }
 
     /// As [`Address::of`], and through the mappings of domains of one's own, behind which a stage has any name.
     pub(crate) fn at(world: &World, host: &str, path: &str) -> Self {
+        let named = named(path);
+        let (host, path) = named.unwrap_or((host, path));
         let address = Self::of(host, path);
         let name = host.split(':').next().unwrap_or_default();
         if !world.apigateway.has_domain(name) {
-            return address;
+            return if named.is_some() {
+                Self::nowhere()
+            } else {
+                address
+            };
         }
         let callback = address.path.iter().position(|part| part == CALLBACK);
         let (key, rest) = address
             .path
             .split_at(callback.unwrap_or(address.path.len()));
         // What is not mapped is nowhere, also where a stage would have that name.
-        let (api_id, path) = match world.apigateway.mapped(name, &key.join("/")) {
-            Some((api_id, stage)) => (api_id, [&[stage], rest].concat()),
-            None => (String::new(), Vec::new()),
+        let Some((api_id, stage)) = world.apigateway.mapped(name, &key.join("/")) else {
+            return Self::nowhere();
         };
         Self {
             api_id: Some(api_id),
-            path,
+            path: [&[stage], rest].concat(),
             domain: Some(name.to_ascii_lowercase()),
+            by_path: false,
         }
     }
 
@@ -86,6 +109,12 @@ impl Address {
         self.domain.is_some() || !served.hidden
     }
 
+    /// Whether it leads to the stage's connections. Functions are told one address for all APIs, which knows nothing of
+    /// disabled ones: on AWS they would have been told the domain.
+    pub(crate) fn posts(&self, served: &Served) -> bool {
+        self.by_path || self.reaches(served)
+    }
+
     /// The one API and stage that a socket's URL means. A bare `/{stage}` is the oldest API's that has it: one more must
     /// not take its clients away.
     pub(super) fn stage(&self, world: &World) -> Option<(String, String)> {
@@ -98,6 +127,12 @@ impl Address {
         };
         Some((api_id, stage.clone()))
     }
+}
+
+/// The domain that a path names, and the path below it.
+fn named(path: &str) -> Option<(&str, &str)> {
+    let rest = path.strip_prefix(DOMAINS)?;
+    Some(rest.split_once('/').unwrap_or((rest, "")))
 }
 
 #[cfg(test)]

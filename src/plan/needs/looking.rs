@@ -19,6 +19,9 @@ pub fn of_looking(
     for resource in desired.resources.values() {
         needs.look(resource);
     }
+    if let Some(name) = &desired.used_domain {
+        needs.look_at_domain(name);
+    }
     for table in desired.referenced.keys() {
         let arn = place.table_arn(table);
         needs.add(&arn, &["dynamodb:DescribeTable"]);
@@ -76,8 +79,16 @@ impl Needs<'_> {
                 let account = self.place.gateway_arn("/account");
                 self.add(&account, &["apigateway:GET"]);
             }
+            Resource::Domain(domain) => self.look_at_domain(&domain.name),
             _ => {}
         }
+    }
+
+    /// The domain and the page of its mappings.
+    fn look_at_domain(&mut self, name: &str) {
+        let arn = self.place.domain_arn(name);
+        self.add(&arn, &["apigateway:GET"]);
+        self.add(&format!("{arn}/apimappings"), &["apigateway:GET"]);
     }
 
     /// The table of locks and histories is made by whoever is first.

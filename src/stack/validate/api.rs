@@ -39,6 +39,9 @@ impl Checks<'_> {
         if let Some(throttle) = api.throttle {
             self.throttle(&at(["api", "throttle"]), throttle);
         }
+        if let Some(domain) = &api.domain {
+            self.domain(domain);
+        }
         if let Some(logs) = &api.logs {
             self.access_logs(logs);
         }

@@ -5,6 +5,7 @@
 
 mod api;
 mod auth;
+mod domain;
 mod functions;
 mod origin;
 mod select;

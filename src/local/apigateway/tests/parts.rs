@@ -1,3 +1,6 @@
+use crate::local::Realism;
+use crate::local::tests_support::world_with;
+
 use super::*;
 
 const CERTIFICATE: &str = "arn:aws:acm:us-east-1:000000000000:certificate/a";
@@ -87,6 +90,57 @@ async fn integration_responses_come_and_go_with_their_integration() {
     assert_eq!(refused(&world, "DELETE", &one, Value::Null).await.0, 404);
     delete(&world, &path).await;
     assert_eq!(refused(&world, "GET", &responses, Value::Null).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_domain_takes_its_time_and_nothing_else_meanwhile() {
+    let world = world_with(Realism {
+        domain_update: Duration::from_secs(9),
+        ..Realism::INSTANT
+    });
+    let domain = "/v2/domainnames/chat.example.com";
+    let configured = |certificate: &str| json!([{ "certificateArn": certificate }]);
+    let body = |certificate: &str| {
+        json!({
+            "domainName": "chat.example.com",
+            "domainNameConfigurations": configured(certificate),
+        })
+    };
+    for wrong in [
+        "a",
+        "arn:aws:acm:us-east-1:000000000000:key/a",
+        "arn:aws:acm:us-east-1:1:certificate/a",
+        "arn:aws:acm:eu-west-1:000000000000:certificate/a",
+    ] {
+        let refusal = refused(&world, "POST", "/v2/domainnames", body(wrong)).await;
+        assert_eq!(
+            (refusal.0, refusal.1.as_str()),
+            (400, "BadRequestException")
+        );
+        assert!(refusal.2.contains("certificate ARN"), "{}", refusal.2);
+    }
+    let status = async || {
+        let all = get(&world, "/v2/domainnames").await;
+        let one = get(&world, domain).await;
+        assert_eq!(all["items"][0], one);
+        one["domainNameConfigurations"][0]["domainNameStatus"].clone()
+    };
+    let made = post(&world, "/v2/domainnames", body(CERTIFICATE)).await;
+    assert_eq!(
+        made["domainNameConfigurations"][0]["domainNameStatus"],
+        "UPDATING"
+    );
+    assert_eq!(status().await, "UPDATING");
+    let change = json!({ "domainNameConfigurations": configured(CERTIFICATE) });
+    for (method, body) in [("PATCH", change.clone()), ("DELETE", Value::Null)] {
+        assert_eq!(refused(&world, method, domain, body).await.2, CONCURRENT);
+    }
+    world.clock.turn(Duration::from_secs(9));
+    assert_eq!(status().await, "AVAILABLE");
+    patch(&world, domain, change).await;
+    assert_eq!(status().await, "UPDATING");
+    world.clock.turn(Duration::from_secs(9));
+    delete(&world, domain).await;
 }
 
 #[tokio::test]

@@ -167,10 +167,17 @@ async fn an_api_whose_own_endpoint_is_disabled_is_not_reached_by_it() {
     served.hidden = true;
     cloud.world.sockets.serve(served);
     assert_eq!(knock(url(&cloud, ""), &[]).await.0, 403);
-    assert_eq!(
-        cloud.connection("GET", &id, b"").await.error(),
-        (403, "ForbiddenException")
-    );
+    // A bare path names no API, and by a host of AWS nobody gets in.
+    let host = [
+        ("host", "a1b2c3.execute-api.localhost"),
+        (
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=A/20231114/us-east-1/execute-api/aws4_request",
+        ),
+    ];
+    let path = format!("/{STAGE}/@connections/{}", id.replace('=', "%3D"));
+    assert_eq!(cloud.http("GET", &path, &host, b"").await.status, 403);
+    assert_eq!(knock(url(&cloud, ""), &host[..1]).await.0, 403);
 }
 
 #[tokio::test]
@@ -295,7 +302,19 @@ async fn a_domain_of_ones_own_leads_to_what_it_maps() {
         let url = format!("ws://{}/{path}", cloud.address);
         assert_eq!(knock(url, &host).await.0, status, "/{path}");
     }
-    for _ in 0..2 {
+    // Where no name server leads here, a path does.
+    for (path, status) in [
+        ("chat.example.com/live", 101),
+        ("chat.example.com", 101),
+        ("chat.example.com/", 101),
+        ("chat.example.com/prod", 403),
+        ("other.example.com/live", 403),
+        (STAGE, 403),
+    ] {
+        let url = format!("ws://{}/_aws/domains/{path}", cloud.address);
+        assert_eq!(knock(url, &[]).await.0, status, "{path}");
+    }
+    for _ in 0..5 {
         let event = event(&mut events).await;
         assert_eq!(event["requestContext"]["domainName"], "chat.example.com");
         assert_eq!(event["headers"]["Host"], "chat.example.com");
@@ -308,7 +327,16 @@ async fn a_domain_of_ones_own_leads_to_what_it_maps() {
     let (client, _) = connect_async(request).await.unwrap();
     let id = id(&event(&mut events).await).replace('=', "%3D");
     let signed = "AWS4-HMAC-SHA256 Credential=A/20231114/us-east-1/execute-api/aws4_request";
-    for (base, status) in [("/live", 200), ("", 200), ("/prod", 403)] {
+    let by_path = "/_aws/domains/chat.example.com";
+    for (base, status) in [
+        ("/live", 200),
+        ("", 200),
+        ("/prod", 403),
+        (by_path, 200),
+        (&format!("{by_path}/live"), 200),
+        (&format!("{by_path}/prod"), 403),
+        ("/_aws/domains/other.example.com/live", 403),
+    ] {
         let headers = [("host", "chat.example.com"), ("authorization", signed)];
         let path = format!("{base}/@connections/{id}");
         let got = cloud.http("GET", &path, &headers, b"").await;

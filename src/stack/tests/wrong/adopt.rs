@@ -38,7 +38,7 @@ const CASES: &[Case] = &[
         "region: us-east-1\n",
         "adopt: [stage/production]\n",
         &[
-            "2:9 error: `stage/production` names nothing that can be taken over / it is `table/NAME`, `function/NAME`, `role/NAME`, `log-group/NAME` or `api/ID`",
+            "2:9 error: `stage/production` names nothing that can be taken over / it is `table/NAME`, `function/NAME`, `role/NAME`, `log-group/NAME`, `domain/NAME`, `mapping/NAME` or `api/ID`",
         ],
     ),
     (

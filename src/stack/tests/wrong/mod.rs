@@ -6,6 +6,7 @@
 mod adopt;
 mod api;
 mod auth;
+mod domain;
 mod functions;
 mod tables;
 mod text;
