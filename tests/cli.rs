@@ -13,6 +13,8 @@ mod adopt;
 mod asked;
 #[path = "cli/cloud.rs"]
 mod cloud;
+#[path = "cli/connect.rs"]
+mod connect;
 #[path = "cli/denied.rs"]
 mod denied;
 #[path = "cli/lock.rs"]

@@ -21,6 +21,15 @@ pub struct Connect {
     /// A token for the stack's authorizer: `token` in the query string
     #[arg(long, env = "MSGAI_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+    /// Do not connect again when the connection is cut
+    #[arg(long)]
+    pub no_reconnect: bool,
+    /// Do not ping, and say nothing to keep an idle connection
+    #[arg(long)]
+    pub no_keep_alive: bool,
+    /// Keep no line for another day, and offer none
+    #[arg(long)]
+    pub no_history: bool,
 }
 
 #[derive(Debug, Args)]

@@ -27,7 +27,7 @@ pub(super) fn meaning(code: u16) -> &'static str {
 }
 
 /// What to do about a close that nobody wanted.
-pub fn advice(code: u16) -> Option<&'static str> {
+pub(super) fn advice(code: u16) -> Option<&'static str> {
     Some(match code {
         1000 | 1005 => {
             "the other side ended it: something deleted this connection, or the server closed all of them"

@@ -5,14 +5,20 @@
 
 pub mod client;
 pub mod dialect;
-pub mod ends;
+pub mod editor;
+mod ends;
 pub mod errand;
+mod follow;
+pub mod keyboard;
 mod pattern;
 pub mod play;
+mod pretty;
 pub mod script;
+pub mod shown;
 pub mod terminal;
 pub mod transcript;
 mod trust;
+mod typed;
 
 #[cfg(test)]
 mod echo;

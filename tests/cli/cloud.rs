@@ -30,7 +30,17 @@ impl Dev {
 
     /// With these variables of the machine's, too.
     pub(crate) fn start_with(scratch: &Scratch, words: &[&str], variables: &[&str]) -> Self {
-        let words = [&["dev", "--port", "0", "--json"], words].concat();
+        let words = [&["--port", "0"], words].concat();
+        Self::start_as(scratch, &words, variables)
+    }
+
+    /// Where another one was before.
+    pub(crate) fn start_at(scratch: &Scratch, port: &str, variables: &[&str]) -> Self {
+        Self::start_as(scratch, &["--port", port], variables)
+    }
+
+    fn start_as(scratch: &Scratch, words: &[&str], variables: &[&str]) -> Self {
+        let words = [&["dev", "--json"], words].concat();
         let mut command = scratch.msgai(&words);
         let values = variables.iter().map(|name| (name, std::env::var_os(name)));
         command.envs(values.filter_map(|(name, value)| Some((name, value?))));

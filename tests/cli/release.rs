@@ -63,7 +63,7 @@ fn a_release_that_does_not_work_is_switched_back() {
     let (scratch, dev) = served("smoke");
     let ran = deploy(&scratch, &["--smoke"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    let passed = "with 2 connections and 1 message: release 1.\n";
+    let passed = "with 2 connections and 2 messages: release 1.\n";
     assert!(ran.err.contains(passed), "{ran:?}");
 
     scratch.write("stack.yaml", &broken());
