@@ -367,6 +367,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   msgai policy > deployer.json
+  msgai policy --look > reviewer.json     for the job that only shows the diff
   msgai policy --function sendMessage
   msgai policy -e dev | aws iam put-user-policy --user-name ci --policy-name chat-dev \\
       --policy-document file:///dev/stdin")]

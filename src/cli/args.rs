@@ -176,6 +176,9 @@ pub struct Policy {
     /// The one that this function's role gets, by its name in the stack file
     #[arg(long, value_name = "NAME")]
     pub function: Option<String>,
+    /// The one to look with, which writes nothing: for `diff`, `status`, `outputs` and `history`
+    #[arg(long, conflicts_with = "function")]
+    pub look: bool,
 }
 
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ pub(crate) async fn run(context: &Context, args: &Policy) -> Result<ExitCode, Er
     let session = Session::open(context).await?;
     let document = match &args.function {
         Some(function) => of_function(context, &session, function).await?,
+        None if args.look => of_reader(&session),
         None => of_deployer(&session),
     };
     let length = document.to_string().len();
@@ -43,6 +44,14 @@ fn of_deployer(session: &Session) -> Value {
     let mut all = needs::of_stack(&stack, place, &desired);
     all.extend(needs::of_looking(&stack, place, &desired, ledger::TABLE));
     needs::document(&all)
+}
+
+/// What is looked at.
+fn of_reader(session: &Session) -> Value {
+    let stack = session.loaded.stack.id();
+    let desired = session.describe(&Artifacts::new());
+    let place = &session.site.place;
+    needs::document(&needs::of_reading(&stack, place, &desired, ledger::TABLE))
 }
 
 /// The policy of the function's role, with the ids that are known.

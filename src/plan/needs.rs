@@ -22,7 +22,7 @@ use crate::resource::role;
 use crate::resource::tags::{self, Tags};
 use crate::resource::{Desired, Difference, Resource, api, mapping, touches};
 
-pub use looking::of_looking;
+pub use looking::{of_looking, of_reading};
 pub use policy::document;
 
 /// Stands for an id that nobody knows yet.

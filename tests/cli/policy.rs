@@ -382,3 +382,38 @@ async fn what_is_taken_out_is_denied() {
         );
     }
 }
+
+/// What a pull request's job does: it is never denied, and could change nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_look_can_look_and_no_more() {
+    let mut trial = Trial::start("policy-look", true).await;
+    let endpoint = trial.cloud.endpoint();
+    let printed = run(&trial.scratch, &endpoint, &owner(), &["policy", "--look"]);
+    let policy: Value = serde_json::from_str(&printed.out).unwrap();
+    let whole = pairs(&trial.policy);
+    for pair in pairs(&policy) {
+        let is_in = whole.iter().any(|other| allows(other, &pair));
+        assert!(is_in, "not in the deployer's: {pair:?}");
+        let verb = pair.0.split(':').nth(1).unwrap();
+        let looks = ["GET", "Get", "List", "Describe", "Query"];
+        assert!(looks.iter().any(|look| verb.starts_with(look)), "{pair:?}");
+    }
+    let keys = session(&endpoint, &policy.to_string()).await;
+    for is_deployed in [false, true] {
+        if is_deployed {
+            let ran = run(&trial.scratch, &endpoint, &owner(), &["deploy", "--yes"]);
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        }
+        for words in [["diff"], ["status"], ["outputs"], ["history"]] {
+            let ran = run(&trial.scratch, &endpoint, &keys, &words);
+            let missing = words == ["outputs"] && !is_deployed;
+            assert_eq!(ran.code, Some(i32::from(missing)), "{words:?}: {ran:?}");
+        }
+        let denied = denied(&mut trial.happenings);
+        assert!(denied.is_empty(), "{denied:#?}\n{policy:#}");
+    }
+    let ran = run(&trial.scratch, &endpoint, &keys, &["destroy", "--yes"]);
+    assert_ne!(ran.code, Some(0), "{ran:?}");
+    let ran = run(&trial.scratch, &endpoint, &owner(), &["diff"]);
+    assert!(ran.out.contains("No changes"), "{ran:?}");
+}

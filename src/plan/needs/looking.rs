@@ -15,23 +15,42 @@ pub fn of_looking(
 ) -> BTreeSet<Need> {
     let facts = Facts::new();
     let mut needs = Needs::new(stack, place, &facts);
-    needs.search();
-    for resource in desired.resources.values() {
-        needs.look(resource);
-    }
-    if let Some(name) = &desired.used_domain {
-        needs.look_at_domain(name);
-    }
-    for table in desired.referenced.keys() {
-        let arn = place.table_arn(table);
-        needs.add(&arn, &["dynamodb:DescribeTable"]);
-    }
+    needs.whole(desired);
     needs.ledger(ledger);
     needs.limits();
     needs.all
 }
 
+/// The same of whoever only looks, as the job of a pull request does: nothing of it writes.
+pub fn of_reading(
+    stack: &StackId,
+    place: &Place,
+    desired: &Desired,
+    ledger: &str,
+) -> BTreeSet<Need> {
+    let facts = Facts::new();
+    let mut needs = Needs::new(stack, place, &facts);
+    needs.whole(desired);
+    let history = ["dynamodb:GetItem", "dynamodb:Query"];
+    needs.add(&place.table_arn(ledger), &history);
+    needs.all
+}
+
 impl Needs<'_> {
+    fn whole(&mut self, desired: &Desired) {
+        self.search();
+        for resource in desired.resources.values() {
+            self.look(resource);
+        }
+        if let Some(name) = &desired.used_domain {
+            self.look_at_domain(name);
+        }
+        for table in desired.referenced.keys() {
+            let arn = self.place.table_arn(table);
+            self.add(&arn, &["dynamodb:DescribeTable"]);
+        }
+    }
+
     /// Where nobody knows yet what is there: these are asked of all objects or of none.
     fn search(&mut self) {
         self.add(ANY, &["tag:GetResources", "iam:ListRoles"]);
