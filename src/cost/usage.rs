@@ -175,13 +175,13 @@ impl Traffic {
     }
 
     /// Write units of a message: stored, and noted as delivered, in its table and in each index. In a transaction what
-    /// is stored counts twice: the message, and the head and the entry of each timeline.
+    /// is stored counts twice, but for indexes: the message, and the head and the entry of each timeline.
     pub(super) fn writes(&self, shape: &Shape) -> f64 {
-        let stored = self.kilobytes() * (1.0 + shape.message_indexes);
+        let stored = 2.0 * self.kilobytes() * (1.0 + shape.message_indexes);
         if shape.timelines > 0.0 {
-            3.0 * stored + shape.timelines * self.timeline_writes()
+            stored + self.kilobytes() + shape.timelines * self.timeline_writes()
         } else {
-            2.0 * stored
+            stored
         }
     }
 

@@ -221,6 +221,10 @@ async fn post(
             Err(Refusal::new(429, "LimitExceededException", text))
         }
     };
+    if posted.is_ok() {
+        let caller = &connection.caller;
+        world.count_message(&caller.api_id, &caller.stage);
+    }
     world.show(|| Detail::Frame {
         connection_id: &connection.caller.connection_id,
         from: From::Post,

@@ -28,7 +28,7 @@ use super::tls::{self, Door};
 use super::wire::{self, Protocol, Reply};
 use super::{
     Happening, World, apigateway, connections, console, dynamodb, faults, iam, ids, lambda, locked,
-    logs, sts, tagging, websocket,
+    logs, metrics, sts, tagging, websocket,
 };
 
 /// A 50 MB zip is 67 MB in base64.
@@ -241,7 +241,7 @@ impl Call {
         let body = bytes(body).await?;
         let parameters: BTreeMap<String, String> = match service.protocol() {
             Protocol::Query(_) => form_urlencoded::parse(&body).into_owned().collect(),
-            Protocol::Rest | Protocol::Json(_) => BTreeMap::new(),
+            Protocol::Rest | Protocol::Json(_) | Protocol::Cbor => BTreeMap::new(),
         };
         let call = Self {
             operation: operation(service, &method, &uri, &headers, &parameters),
@@ -270,6 +270,10 @@ fn operation(
             .map_or("", |(_, operation)| operation)
             .to_owned(),
         Protocol::Query(_) => parameters.get("Action").cloned().unwrap_or_default(),
+        Protocol::Cbor => {
+            let named = uri.path().strip_prefix(service::METRICS_PATH);
+            named.unwrap_or_default().to_owned()
+        }
     }
 }
 
@@ -359,6 +363,7 @@ impl Edge {
             Service::DynamoDb => dynamodb::answer(world, operation, body.clone()).await,
             Service::Logs => logs::answer(world, operation, body),
             Service::Tagging => tagging::answer(world, operation, body).await,
+            Service::Metrics => metrics::answer(world, operation, body),
             Service::Iam => iam::answer(world, operation, &call.parameters),
             Service::Sts => sts::answer(world, operation, &call.parameters, caller),
             // Its body is `Whole`, so it was forwarded.

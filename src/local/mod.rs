@@ -6,6 +6,7 @@
 
 mod accounts;
 pub(crate) mod apigateway;
+mod cbor;
 pub mod clock;
 pub(crate) mod connections;
 pub mod console;
@@ -20,6 +21,7 @@ pub mod inside;
 pub mod issuer;
 pub(crate) mod lambda;
 pub(crate) mod logs;
+pub(crate) mod metrics;
 mod options;
 mod pace;
 pub(crate) mod refusal;
@@ -58,6 +60,7 @@ use faults::Faults;
 use iam::Iam;
 use lambda::Lambda;
 use logs::Logs;
+use metrics::Metrics;
 use store::Store;
 use websocket::Sockets;
 
@@ -90,6 +93,7 @@ pub(crate) struct World {
     pub(crate) apigateway: ApiGateway,
     pub(crate) iam: Iam,
     pub(crate) logs: Logs,
+    pub(crate) metrics: Metrics,
     pub(crate) dynamodb: Dynamo,
     pub(crate) lambda: Lambda,
     pub(crate) sockets: Sockets,
@@ -115,6 +119,7 @@ impl World {
             apigateway: ApiGateway::open(&store, account)?,
             iam: Iam::open(&store, account)?,
             logs: Logs::open(&store)?,
+            metrics: Metrics::default(),
             dynamodb: Dynamo::open(&store, &options.clock)?,
             lambda: Lambda::open(&store)?,
             sockets: Sockets::default(),

@@ -10,7 +10,10 @@ use super::lambda;
 use super::pace::Limit;
 use super::refusal::Refusal;
 use super::sts::Untaken;
-use super::wire::Protocol;
+use super::wire::{Protocol, RPC};
+
+/// Where CloudWatch's operations are, by the name of its service.
+pub(super) const METRICS_PATH: &str = "/service/GraniteServiceVersion20100801/operation/";
 
 /// The services with a control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +23,7 @@ pub(crate) enum Service {
     DynamoDb,
     Logs,
     Tagging,
+    Metrics,
     Iam,
     Sts,
 }
@@ -41,6 +45,9 @@ impl Service {
             "Logs_20140328" => return Some(Self::Logs),
             "ResourceGroupsTaggingAPI_20170126" => return Some(Self::Tagging),
             _ => {}
+        }
+        if text(headers, "smithy-protocol") == RPC && path.starts_with(METRICS_PATH) {
+            return Some(Self::Metrics);
         }
         if path == "/account" || path.starts_with("/v2/") {
             return Some(Self::ApiGateway);
@@ -67,6 +74,7 @@ impl Service {
             Self::DynamoDb => "dynamodb",
             Self::Logs => "logs",
             Self::Tagging => "tagging",
+            Self::Metrics => "monitoring",
             Self::Iam => "iam",
             Self::Sts => "sts",
         }
@@ -77,6 +85,7 @@ impl Service {
             Self::ApiGateway | Self::Lambda => Protocol::Rest,
             Self::DynamoDb => Protocol::Json("1.0"),
             Self::Logs | Self::Tagging => Protocol::Json("1.1"),
+            Self::Metrics => Protocol::Cbor,
             Self::Iam => Protocol::Query("https://iam.amazonaws.com/doc/2010-05-08/"),
             Self::Sts => Protocol::Query("https://sts.amazonaws.com/doc/2011-06-15/"),
         }
@@ -86,7 +95,9 @@ impl Service {
         if !headers.contains_key(header::AUTHORIZATION) {
             let message = match self.protocol() {
                 Protocol::Query(_) => "Request is missing Authentication Token",
-                Protocol::Rest | Protocol::Json(_) => "Missing Authentication Token",
+                Protocol::Rest | Protocol::Json(_) | Protocol::Cbor => {
+                    "Missing Authentication Token"
+                }
             };
             return Err(self.denied("MissingAuthenticationToken", message));
         }
@@ -95,7 +106,7 @@ impl Service {
             Some(_) => {
                 let code = match self.protocol() {
                     Protocol::Query(_) => "SignatureDoesNotMatch",
-                    Protocol::Rest | Protocol::Json(_) => "InvalidSignature",
+                    Protocol::Rest | Protocol::Json(_) | Protocol::Cbor => "InvalidSignature",
                 };
                 let name = self.name();
                 let message = format!("Credential should be scoped to correct service: '{name}'.");
@@ -117,7 +128,9 @@ impl Service {
             }
             Self::DynamoDb => (400, "com.amazon.coral.service#AccessDeniedException"),
             Self::Logs | Self::Tagging => (400, "AccessDeniedException"),
-            Self::Iam | Self::Sts => return Refusal::new(403, "AccessDenied", sentence),
+            Self::Iam | Self::Sts | Self::Metrics => {
+                return Refusal::new(403, "AccessDenied", sentence);
+            }
         };
         Refusal::new(status, code, "").with("Message", sentence)
     }
@@ -134,14 +147,16 @@ impl Service {
         };
         match self.protocol() {
             Protocol::Query(_) => Refusal::new(403, code, untaken.message()),
-            Protocol::Rest | Protocol::Json(_) => self.denied(code, untaken.message()),
+            Protocol::Rest | Protocol::Json(_) | Protocol::Cbor => {
+                self.denied(code, untaken.message())
+            }
         }
     }
 
     /// A refusal of the front door, spelled as the service's protocol spells it.
     fn denied(self, code: &str, message: &str) -> Refusal {
         match self {
-            Self::ApiGateway | Self::Lambda => {
+            Self::ApiGateway | Self::Lambda | Self::Metrics => {
                 Refusal::new(403, format!("{code}Exception"), message)
             }
             Self::DynamoDb => Refusal::new(
@@ -164,6 +179,7 @@ impl Service {
                     Self::DynamoDb => "com.amazonaws.dynamodb.v20120810#InternalServerError",
                     Self::Logs => "ServiceUnavailableException",
                     Self::Tagging => "InternalServiceException",
+                    Self::Metrics => "InternalServiceError",
                     Self::Lambda => "ServiceException",
                     Self::ApiGateway => "InternalServerErrorException",
                     Self::Iam | Self::Sts => "InternalFailure",
@@ -185,7 +201,9 @@ impl Service {
                 "Rate exceeded",
             ),
             Self::Logs | Self::Tagging => Refusal::new(400, "ThrottlingException", "Rate exceeded"),
-            Self::Iam | Self::Sts => Refusal::new(400, "Throttling", "Rate exceeded"),
+            Self::Iam | Self::Sts | Self::Metrics => {
+                Refusal::new(400, "Throttling", "Rate exceeded")
+            }
         }
     }
 }
@@ -219,6 +237,8 @@ pub(super) fn limit(service: Service, operation: &str) -> Option<(&'static str, 
         (Service::Lambda, "GetPolicy") => Some(("lambda:GetPolicy", per_second(15))),
         (Service::Lambda, _) => Some(("lambda", per_second(15))),
         (Service::DynamoDb, "TagResource") => Some(("dynamodb:TagResource", per_second(5))),
+        // GetMetricData is granted 50 times a second.
+        (Service::Metrics, _) => Some(("monitoring", per_second(50))),
         (Service::DynamoDb | Service::Logs | Service::Tagging | Service::Iam | Service::Sts, _) => {
             None
         }
@@ -328,6 +348,12 @@ mod tests {
                 "/",
                 &[("x-amz-target", "Logs_20140328.PutLogEvents")],
                 Some(Service::Logs),
+            ),
+            (
+                "POST",
+                "/service/GraniteServiceVersion20100801/operation/GetMetricData",
+                &[("smithy-protocol", "rpc-v2-cbor")],
+                Some(Service::Metrics),
             ),
             ("POST", "/", &[form], Some(Service::Iam)),
             ("POST", "/", &[form, sts], Some(Service::Sts)),

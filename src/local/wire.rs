@@ -1,4 +1,4 @@
-//! The three protocols' answers: rest-json, awsJson and query XML, from a value or a [`Refusal`].
+//! The four protocols' answers: rest-json, awsJson, query XML and CBOR, from a value or a [`Refusal`].
 //!
 //! In: what a service decided. Out: the bytes AWS's own clients parse. Never: a decision.
 
@@ -9,8 +9,9 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::cbor;
 use super::refusal::Refusal;
 
 /// A JSON object, as every service but IAM speaks.
@@ -40,6 +41,9 @@ impl Reply {
     }
 }
 
+/// What requests and answers in CBOR call their protocol.
+pub(crate) const RPC: &str = "rpc-v2-cbor";
+
 /// How a service spells its answers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Protocol {
@@ -48,6 +52,8 @@ pub(crate) enum Protocol {
     Json(&'static str),
     /// Query, with the namespace of its XML.
     Query(&'static str),
+    /// RPC v2, where requests and answers are CBOR.
+    Cbor,
 }
 
 impl Protocol {
@@ -63,6 +69,7 @@ impl Protocol {
                 let body = query_reply(namespace, operation, request_id, reply.body.as_ref());
                 respond(reply.status, "text/xml", body)
             }
+            Self::Cbor => cbor(reply.status, reply.body.as_ref().unwrap_or(&Value::Null)),
         }
     }
 
@@ -74,6 +81,7 @@ impl Protocol {
                 let body = query_refusal(namespace, request_id, refusal);
                 respond(refusal.status, "text/xml", body)
             }
+            Self::Cbor => cbor_refusal(refusal),
         }
     }
 }
@@ -102,6 +110,28 @@ fn json_refusal(version: &str, refusal: &Refusal) -> Response {
     json(refusal.status, &kind, Some(&body.into()))
 }
 
+/// The code is in a header, too, for clients that knew the service by the query protocol.
+fn cbor_refusal(refusal: &Refusal) -> Response {
+    let body = json!({ "__type": refusal.code, "message": refusal.message });
+    let mut response = cbor(refusal.status, &body);
+    let fault = if refusal.status < 500 {
+        "Sender"
+    } else {
+        "Receiver"
+    };
+    if let Ok(code) = HeaderValue::from_str(&format!("{};{fault}", refusal.code)) {
+        response.headers_mut().insert("x-amzn-query-error", code);
+    }
+    response
+}
+
+fn cbor(status: u16, body: &Value) -> Response {
+    let mut response = respond(status, "application/cbor", cbor::write(body));
+    let protocol = HeaderValue::from_static(RPC);
+    response.headers_mut().insert("smithy-protocol", protocol);
+    response
+}
+
 fn json(status: u16, kind: &str, body: Option<&Value>) -> Response {
     respond(
         status,
@@ -110,8 +140,8 @@ fn json(status: u16, kind: &str, body: Option<&Value>) -> Response {
     )
 }
 
-fn respond(status: u16, kind: &str, body: String) -> Response {
-    let mut response = Response::new(Body::from(body));
+fn respond(status: u16, kind: &str, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Ok(kind) = HeaderValue::from_str(kind) {
@@ -232,8 +262,6 @@ pub(crate) fn unsaved(error: &std::io::Error) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

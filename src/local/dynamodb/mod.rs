@@ -4,6 +4,7 @@
 //! refusals that the engine leaves out. Never: an item read or written here.
 
 mod absent;
+mod capacity;
 mod deep;
 mod engine;
 mod recover;
@@ -161,7 +162,7 @@ fn perform(world: &World, operation: &str, body: &[u8]) -> Result<Value, Refusal
         }
         _ => {
             locked(&world.dynamodb.states).readable(operation, body, world.clock.now())?;
-            engine::run(engine, operation, body)
+            capacity::run(world, operation, body)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Calling a function: for the Invoke API, for the data plane, and for the queue of asynchronous calls.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -19,6 +19,7 @@ use super::check::{Target, arn, constraint, failure, invalid, throttled, too_lar
 use crate::local::World;
 use crate::local::ids;
 use crate::local::locked;
+use crate::local::metrics::Invocation;
 use crate::local::refusal::Refusal;
 use crate::local::runtime::{self, Format, Outcome, Spec, Work};
 
@@ -71,13 +72,15 @@ struct Begun {
     run: Run,
     work: Work,
     version: String,
-    _slot: Slot,
+    slot: Slot,
 }
 
 /// One of the function's concurrent calls, until it ends.
 struct Slot {
     world: Arc<World>,
     function: String,
+    /// How many there were when it began, itself among them.
+    at_once: u64,
 }
 
 impl Drop for Slot {
@@ -106,6 +109,7 @@ impl Slot {
         Ok(Self {
             world: Arc::clone(world),
             function: function.to_owned(),
+            at_once: own + 1,
         })
     }
 }
@@ -147,7 +151,8 @@ fn begin(world: &Arc<World>, target: &Target, mut work: Work) -> Result<Begun, R
     let function = state.look(world, target)?;
     let version = function.runs(world, target.qualifier())?;
     version.active(world)?;
-    let slot = Slot::take(world, &target.name, function.reserved)?;
+    let slot = Slot::take(world, &target.name, function.reserved)
+        .inspect_err(|_| world.count_throttle(&target.name))?;
     work.arn = arn(world, &target.name, target.qualifier());
     let config = &version.config;
     let spec = Spec {
@@ -175,7 +180,7 @@ fn begin(world: &Arc<World>, target: &Target, mut work: Work) -> Result<Begun, R
         run: choose(world, Launch { spec, sha256 }, timeout),
         work,
         version: number,
-        _slot: slot,
+        slot,
     })
 }
 
@@ -203,13 +208,23 @@ fn run(world: &Arc<World>, begun: Begun) -> JoinHandle<Answer> {
             run,
             work,
             version,
-            _slot,
+            slot,
         } = begun;
+        let started = Instant::now();
         let outcome = match run {
             Run::Process(launch) => process(&world, *launch, work).await,
             #[cfg(test)]
             Run::Here(handler, timeout) => here(&world, &handler, work, timeout).await,
         };
+        let invocation = Invocation {
+            // Starting an environment is no part of it.
+            took: started
+                .elapsed()
+                .saturating_sub(outcome.init.unwrap_or_default()),
+            failed: outcome.failed,
+            at_once: slot.at_once,
+        };
+        world.count_invocation(&slot.function, &invocation);
         Answer {
             payload: outcome.payload,
             error: outcome.failed.then(|| "Unhandled".to_owned()),

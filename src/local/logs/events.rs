@@ -192,6 +192,7 @@ fn put(world: &World, group: &str, body: &Object) -> Result<Value, Refusal> {
         .filter(|(at, _)| (old..=new).contains(at))
     {
         stream.push(at, now, &line);
+        world.count_line(group, &line);
     }
     world.logs.touch();
     let mut reply = json!({ "nextSequenceToken": stream.count.to_string() });

@@ -99,6 +99,7 @@ impl Record {
         drop(tail);
         if let Some(world) = self.world.upgrade() {
             let now = world.clock.millis();
+            world.count_line(&self.group, line);
             world.logs.put(&self.group, &self.stream, now, line);
         }
     }

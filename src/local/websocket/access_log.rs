@@ -93,6 +93,7 @@ impl Line {
         };
         let stream = format!("{}/{}", served.api_id, served.stage);
         let line = self.fill(&log.format);
+        world.count_line(&log.group, &line);
         world
             .logs
             .put(&log.group, &stream, world.clock.millis(), &line);

@@ -256,6 +256,9 @@ async fn decide(world: &Arc<World>, visit: Visit) -> Verdict {
 async fn gate(world: &Arc<World>, mut visit: Visit) -> Verdict {
     let verdict = enter(world, &mut visit).await;
     let mut line = Line::new(&visit.caller, &visit.moment, "CONNECT", CONNECT);
+    let by_gateway = |refused: &Refused| refused.error.is_some() && refused.status < 500;
+    let refused = verdict.as_ref().err().is_some_and(by_gateway);
+    world.count_refusal(&visit.served.api_id, &visit.served.stage, refused);
     match verdict {
         Ok((protocol, called)) => {
             line.status(200);
@@ -315,6 +318,7 @@ async fn enter(world: &Arc<World>, visit: &mut Visit) -> Result<Entered, Refused
     visit.moment.at = world.clock.millis();
     let (moment, asked) = (&visit.moment, &visit.asked);
     let event = visit.caller.connect(moment, asked, &visit.served.variables);
+    world.count_connect(&visit.served.api_id, &visit.served.stage);
     let (called, took, _) = visit.errand().run(world, &route, &event).await;
     let protocol = admitted(&called, visit)?;
     Ok((protocol, Some((called, took.as_millis()))))

@@ -10,6 +10,7 @@ use super::access_log::error_message;
 use crate::local::apigateway::{Served, ServedRoute};
 use crate::local::console::{Detail, Text};
 use crate::local::lambda::{Answer, Lambda, TIMED_OUT};
+use crate::local::metrics::Integration;
 use crate::local::{Happening, World, ids};
 
 /// However long a route or its function may take, the gateway waits no longer.
@@ -33,6 +34,17 @@ impl Called {
             Self::Answered(answer) => Some(Text::of(&answer.to_string())),
             Self::Failed(payload) => Some(Text::of(&String::from_utf8_lossy(payload))),
             Self::TimedOut | Self::Unreachable(_) => None,
+        }
+    }
+
+    /// As the gateway's metrics tell answers apart.
+    fn ended(&self) -> Integration {
+        match self {
+            Self::Answered(_) if self.status().is_none_or(|status| status < 400) => {
+                Integration::Answered
+            }
+            Self::Answered(_) | Self::Failed(_) => Integration::Refused,
+            Self::TimedOut | Self::Unreachable(_) => Integration::NotCalled,
         }
     }
 
@@ -103,6 +115,8 @@ impl Errand<'_> {
             }
         };
         let took = begun.elapsed();
+        let (api, stage) = (&self.served.api_id, &self.served.stage);
+        world.count_integration(api, stage, called.ended(), took);
         world.show(|| Detail::Ended {
             request_id: &request_id,
             answer: called.answer(),

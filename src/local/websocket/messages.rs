@@ -27,6 +27,7 @@ pub(super) async fn received(world: &Arc<World>, connection: &Connection, text: 
         return;
     };
     let message_id = ids::gateway_id();
+    world.count_message(&caller.api_id, &caller.stage);
     world.show(|| frame(connection, From::Client, Some(&moment.request_id), text));
     let key = selection::route_key(&served.select, text);
     let found = [key.as_str(), DEFAULT]
@@ -46,7 +47,9 @@ pub(super) async fn received(world: &Arc<World>, connection: &Connection, text: 
     } else {
         Some((429, THROTTLED))
     };
-    line.status(refused.map_or(200, |(status, _)| status));
+    let status = refused.map_or(200, |(status, _)| status);
+    world.count_refusal(&caller.api_id, &caller.stage, (400..500).contains(&status));
+    line.status(status);
     if let Some((_, message)) = refused {
         line.error(message);
         // A body is refused by the name of its message.
@@ -97,6 +100,7 @@ async fn deliver(
     }
     match (called.status(), &answer["body"]) {
         (Some(_), Value::String(body)) => {
+            world.count_message(&served.api_id, &served.stage);
             world.show(|| frame(connection, From::Reply, Some(&request_id), body));
             send(connection, body.clone()).await;
             None

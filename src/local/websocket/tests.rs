@@ -1,4 +1,5 @@
 mod authorizer;
+mod counted;
 mod ends;
 mod handshake;
 mod manners;
