@@ -49,13 +49,18 @@ use trycmd::TestCases;
 
 /// Plays `tests/cmd/<name>.trycmd` in a folder with the files of `tests/cmd/<files>`.
 fn play(name: &str, files: Option<&str>) {
+    play_file(&format!("cmd/{name}.trycmd"), name, files);
+}
+
+/// The same for another file of `tests/`.
+fn play_file(file: &str, name: &str, files: Option<&str>) {
     let scratch = Scratch::new(name, files);
     let commands = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd");
     let cases = TestCases::new();
     cases
         .register_bin("msgai", commands.join("msgai.sh"))
         .register_bin("sh", commands.join("sh.sh"))
-        .case(commands.join(format!("{name}.trycmd")));
+        .case(commands.join("..").join(file));
     // What is set to nothing is not set; a step may still set it.
     for (variable, _) in std::env::vars() {
         let speaks = ["AWS_", "MSGAI_", "NO_COLOR", "CI", "TERM"]
@@ -123,6 +128,12 @@ fn code() {
 #[test]
 fn cost() {
     play("cost", None);
+}
+
+/// Wrong command lines, each with its answer.
+#[test]
+fn lines() {
+    play_file("mistakes/lines.trycmd", "lines", Some("shop"));
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod record;
 mod run;
 mod screen;
 mod session;
+mod usage;
 mod who;
 
 use std::io::{IsTerminal, Write};
@@ -121,24 +122,28 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
 
 /// A command line that clap does not take, or a question that it answers itself.
 pub fn usage(error: &clap::Error) -> ExitCode {
-    if error.use_stderr() && wants_json() {
-        let text = error.to_string();
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        let mut lines = lines.map(|line| line.trim().trim_start_matches("error: "));
-        let mut object = Error::usage(lines.next().unwrap_or_default())
-            .hint("`msgai help` lists the commands, `msgai help COMMAND` its flags")
-            .json();
+    if !error.use_stderr() {
+        // Where the pipe is closed nobody reads.
+        error.print().ok();
+        return ExitCode::SUCCESS;
+    }
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let told = usage::told(error, &words);
+    if wants_json() {
+        let mut object = told.json();
         object["at"] = json!(now());
         writeln!(std::io::stdout(), "{object}").ok();
-        return ExitCode::from(ErrorKind::Usage.exit_code());
-    }
-    // Where the pipe is closed nobody reads.
-    error.print().ok();
-    if error.use_stderr() {
-        ExitCode::from(ErrorKind::Usage.exit_code())
     } else {
-        ExitCode::SUCCESS
+        let says = |name: &str| environment(name).filter(|said| !said.is_empty());
+        let plain = says("NO_COLOR").is_some()
+            || says("TERM").is_some_and(|term| term == "dumb")
+            || says("CI").is_some_and(|ci| ci != "false");
+        let colour = !plain && std::io::stderr().is_terminal();
+        writeln!(std::io::stderr(), "{}", shown(&told, Look { colour })).ok();
     }
+    ExitCode::from(ErrorKind::Usage.exit_code())
 }
 
 /// Whether errors are for a program, when the command line could not be read.

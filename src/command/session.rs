@@ -83,8 +83,23 @@ pub(crate) fn find(context: &Context) -> Result<PathBuf, Error> {
             "there is no {} here or in a parent folder",
             stack::FILE
         ))
-        .hint("write one with `msgai init`, or name one with `--file`")
+        .hint(other_file(&here))
     })
+}
+
+/// The next step where there is no stack file: one of another name may be meant.
+fn other_file(here: &Path) -> String {
+    let near = [
+        "stack.yml",
+        "Stack.yaml",
+        "stack.json",
+        "msgai.yaml",
+        "msgai.yml",
+    ];
+    match near.into_iter().find(|name| here.join(name).is_file()) {
+        Some(name) => format!("rename {name} to {}, or say `-f {name}`", stack::FILE),
+        None => "write one with `msgai init`, or name one with `--file`".to_owned(),
+    }
 }
 
 /// The folder that paths in a stack file start from.
@@ -145,7 +160,14 @@ impl Session {
                 local: false,
             },
         };
-        let cloud = Cloud::open(&target).await.map_err(of_cloud)?;
+        named_region(&target)?;
+        let opened = Cloud::open(&target).await;
+        let cloud = opened.map_err(|error| match &target.profile {
+            Some(profile) if error.operation == "Configure" => of_cloud(error).hint(format!(
+                "profile `{profile}` names none, or is not there: `aws configure list-profiles`"
+            )),
+            _ => of_cloud(error),
+        })?;
         let ledger = Ledger::new(&cloud, &loaded.stack.id());
         // Who wants the lock will be told what is wrong with the ledger.
         let look = async {
@@ -379,6 +401,16 @@ fn websocket(endpoint: &str) -> String {
     clippy::needless_pass_by_value,
     reason = "the shape that `map_err` takes"
 )]
+fn named_region(target: &Target) -> Result<(), Error> {
+    // An emulator may call its only Region anything.
+    let of_aws = target.endpoint.is_none();
+    let region = target.region.as_deref().filter(|_| of_aws);
+    match region.and_then(|region| Some((region, stack::validate::no_region(region)?))) {
+        Some((region, hint)) => Err(Error::usage(format!("`{region}` is not a Region")).hint(hint)),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn of_cloud(error: CloudError) -> Error {
     let kind = match error.fault {
         Fault::Denied => ErrorKind::Refused,

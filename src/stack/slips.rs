@@ -78,14 +78,14 @@ fn slip(sentence: &str, at: &Mark, text: &str) -> Option<Found> {
     } else if has("unknown anchor") {
         alias(at, text)
     } else if has("unclosed quote") {
-        let mark = at.start..at.start + 1;
-        Some(told(mark, OPEN_QUOTE, "close it on its line"))
+        Some(told(at.clone(), OPEN_QUOTE, "close it on its line"))
     } else if has("multiline quoted scalar") || has("unexpected document indicator") {
         let open = text.get(..at.start)?.rfind(['"', '\''])?;
         let mark = open..open + 1;
         Some(told(mark, OPEN_QUOTE, "close it on its line"))
     } else if has("misplaced bracket") {
-        let bracket = text.get(at.start..)?.chars().next()?;
+        let bracket = text.get(at.start..)?.chars().next();
+        let bracket = bracket.filter(|c| matches!(c, ']' | '}'))?;
         let message = format!("this `{bracket}` closes nothing");
         Some(told(at.start..at.start + 1, message, "take it away"))
     } else if has("expected ',' or")
@@ -230,7 +230,7 @@ fn indentation(at: &Mark, text: &str) -> Option<Found> {
         "no line above begins at this column, {} spaces in",
         first - start
     );
-    let end = start + line.trim_end().len();
+    let end = first.max(start + line.trim_end().len());
     Some(told(
         first..end,
         message,

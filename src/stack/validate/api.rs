@@ -124,7 +124,9 @@ impl Checks<'_> {
             let message = format!(
                 "route `{key}` begins with `$`, which is for `$connect`, `$disconnect` and `$default`"
             );
-            self.push(Problem::error(here, message).maybe(did_you_mean(key, limits::OWN_ROUTES)));
+            let hint = did_you_mean(key, limits::OWN_ROUTES)
+                .unwrap_or_else(|| format!("the `action` of a message has none: `{}`", &key[1..]));
+            self.push(Problem::error(here, message).hint(hint));
         } else if key.chars().any(char::is_control) {
             self.error(here, "a route's key cannot have control characters");
         }

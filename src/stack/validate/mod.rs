@@ -47,6 +47,19 @@ pub fn problems(stack: &Stack) -> Vec<Problem> {
     checks.found
 }
 
+/// Why a text is no Region: the one that was meant, or how they look. Nothing, when it is one.
+pub fn no_region(text: &str) -> Option<String> {
+    if limits::is_region(text) {
+        return None;
+    }
+    let zone = text.trim_end_matches(|c: char| c.is_ascii_lowercase());
+    if limits::is_region(zone) {
+        return Some(format!("did you mean `{zone}`? a zone is a part of it"));
+    }
+    did_you_mean(text, limits::REGIONS.iter().copied())
+        .or_else(|| Some("a region looks like `us-east-1`".to_owned()))
+}
+
 pub(super) struct Checks<'a> {
     stack: &'a Stack,
     found: Vec<Problem>,
@@ -93,19 +106,9 @@ impl Checks<'_> {
             &stack.suffix,
             &stack.suffix,
         );
-        if let Some(region) = stack
-            .region
-            .as_ref()
-            .filter(|region| !limits::is_region(region))
-        {
+        let region = stack.region.as_deref();
+        if let Some((region, hint)) = region.and_then(|it| Some((it, no_region(it)?))) {
             let message = format!("`{region}` is not a region");
-            let zone = region.trim_end_matches(|c: char| c.is_ascii_lowercase());
-            let hint = if limits::is_region(zone) {
-                format!("did you mean `{zone}`? a zone is a part of it")
-            } else {
-                did_you_mean(region, limits::REGIONS.iter().copied())
-                    .unwrap_or_else(|| "a region looks like `us-east-1`".to_owned())
-            };
             self.push(Problem::error(at(["region"]), message).hint(hint));
         }
         if let Some(account) = stack
