@@ -1,11 +1,13 @@
 //! The documents against what they describe: links, paths, the keys of a stack file, the layers, the commands.
 
+#[path = "docs/keys.rs"]
+mod keys;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
-use serde_json::Value;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -150,61 +152,6 @@ fn every_path_in_the_architecture_exists() {
     assert!(unnamed.is_empty(), "not in the code map: {unnamed:?}");
 }
 
-/// The keys of a definition, with `*` for names of the user's own.
-fn keys(schema: &Value, of: &Value, path: &str, all: &mut BTreeSet<String>) {
-    if let Some(name) = of["$ref"].as_str() {
-        let name = name.trim_start_matches("#/definitions/");
-        keys(schema, &schema["definitions"][name], path, all);
-    }
-    for several in ["allOf", "anyOf"] {
-        for one in of[several].as_array().into_iter().flatten() {
-            keys(schema, one, path, all);
-        }
-    }
-    let join = |key: &str| {
-        if path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{path}.{key}")
-        }
-    };
-    for (key, value) in of["properties"].as_object().into_iter().flatten() {
-        all.insert(join(key));
-        keys(schema, value, &join(key), all);
-    }
-    if of["additionalProperties"].is_object() {
-        all.insert(join("*"));
-        // What an environment may hold is the whole again.
-        if path != "environments" {
-            keys(schema, &of["additionalProperties"], &join("*"), all);
-        }
-    }
-}
-
-#[test]
-fn the_stack_file_page_has_every_key_and_no_other() {
-    let schema = msgai::stack::schema();
-    let mut known = BTreeSet::new();
-    keys(&schema, &schema, "", &mut known);
-    assert!(known.contains("tables.*.indexes.*.projection"), "{known:?}");
-    let page = text("docs/stack-file.md");
-    let mut listed = BTreeSet::new();
-    let mut is_of_keys = false;
-    for line in prose(&page) {
-        is_of_keys = line.starts_with("| Key |") || is_of_keys && line.starts_with('|');
-        if is_of_keys && let Some(rest) = line.strip_prefix("| `") {
-            let key = rest.split('`').next().unwrap_or_default();
-            assert!(listed.insert(key.to_owned()), "{key} is there twice");
-        }
-    }
-    let missing: Vec<_> = known.difference(&listed).collect();
-    let invented: Vec<_> = listed.difference(&known).collect();
-    assert!(
-        missing.is_empty() && invented.is_empty(),
-        "missing: {missing:?}, not a key: {invented:?}"
-    );
-}
-
 type Layers = BTreeMap<String, BTreeSet<String>>;
 
 /// The rows of `LAYERS` in `tests/layers.rs`.
@@ -274,25 +221,53 @@ fn the_readme_has_every_command() {
     }
 }
 
-/// Blocks that are run begin with a command; what cannot be run is plain text.
+/// Blocks that are run begin with a command; what cannot be run says which language it is.
 #[test]
-fn every_block_of_the_readme_is_run_or_says_that_it_is_not() {
-    let readme = text("README.md");
-    let mut language = None;
-    let mut first = false;
-    for line in readme.lines() {
-        match (line.strip_prefix("```"), language) {
-            (Some(opened), None) => {
-                assert!(matches!(opened, "console" | "text"), "{line}");
-                language = Some(opened);
-                first = true;
+fn every_block_is_run_or_says_that_it_is_not() {
+    const LANGUAGES: [&str; 9] = [
+        "console", "text", "yaml", "json", "js", "rust", "toml", "python", "hcl",
+    ];
+    let book = documents().into_iter();
+    let book = book.filter(|path| path.starts_with("docs") || path == Path::new("README.md"));
+    for path in book.filter(|path| !path.starts_with("docs/adr")) {
+        let place = path.display();
+        let mut language = None;
+        let mut first = false;
+        for line in text(&path.to_string_lossy()).lines() {
+            match (line.strip_prefix("```"), language) {
+                (Some(opened), None) => {
+                    let known = LANGUAGES.iter().find(|known| **known == opened);
+                    language = Some(*known.unwrap_or_else(|| panic!("{place}: {line}")));
+                    first = true;
+                }
+                (Some(_), Some(_)) => language = None,
+                (None, Some("console")) if first => {
+                    assert!(
+                        line.starts_with("$ "),
+                        "{place}: a block begins with {line}"
+                    );
+                    first = false;
+                }
+                (None, _) => {}
             }
-            (Some(_), Some(_)) => language = None,
-            (None, Some("console")) if first => {
-                assert!(line.starts_with("$ "), "a block begins with {line}");
-                first = false;
-            }
-            (None, _) => {}
         }
+    }
+}
+
+/// Whatever page there is, the book's contents lead to it.
+#[test]
+fn the_book_has_every_page() {
+    let contents = text("docs/README.md");
+    let all = links(&contents);
+    for path in documents() {
+        let Ok(page) = path.strip_prefix("docs") else {
+            continue;
+        };
+        let page = page.to_string_lossy().replace('\\', "/");
+        let is_kept_apart = page == "README.md" || page.starts_with("adr/");
+        assert!(
+            is_kept_apart || all.contains(&page),
+            "docs/{page} is not in the contents"
+        );
     }
 }

@@ -10,16 +10,18 @@ use super::{Shipped, Span, Stack};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthDef {
-    /// Tokens of a Cognito user pool or another OIDC issuer; a shipped authorizer checks them.
+    /// Tokens of a Cognito user pool or another OpenID Connect issuer; a shipped authorizer checks them.
     #[schemars(example = jwt_example())]
     pub jwt: Option<JwtDef>,
-    /// Your own REQUEST authorizer function, instead of `jwt`.
+    /// Your own REQUEST authorizer: a function of this file, instead of `jwt`.
     pub function: Option<String>,
-    /// What must be there before `function` is asked, such as `querystring.token` or `header.Authorization`.
+    /// What must be there before `function` is asked, such as `querystring.token` or `header.Authorization`. Unless
+    /// said: nothing.
     #[serde(default)]
     #[schemars(example = ["querystring.token"])]
     pub identity: Vec<String>,
-    /// Pages that may connect from a browser; any, when none is listed. A `*.` in front stands for one label.
+    /// Pages that may connect from a browser, such as `https://app.example.com`; a `*.` in front stands for one
+    /// label. Unless said: any page.
     #[serde(default)]
     #[schemars(example = ["https://app.example.com"])]
     pub origins: Vec<String>,
@@ -29,20 +31,20 @@ pub struct AuthDef {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JwtDef {
-    /// The `iss` of its tokens: an https URL, or `local` for the local cloud's own issuer.
+    /// The `iss` of its tokens, to the letter: an https URL, or `local` for the local cloud's own issuer.
     #[schemars(example = &"https://cognito-idp.us-east-1.amazonaws.com/us-east-1_abc")]
     pub issuer: String,
     /// Whom a token must be for: one of these is in its `aud`, or is the `client_id` of a Cognito access token.
     #[schemars(example = ["app-client"])]
     pub audience: Vec<String>,
-    /// Refuse Cognito's other kind of token.
+    /// Refuse Cognito's other kind of token. Unless said: either.
     pub token_use: Option<TokenUse>,
-    /// The claim that lists a person's groups; without it anybody may join any.
+    /// The claim that lists a person's groups, such as `cognito:groups`. Unless said: anybody may join any group.
     #[schemars(example = &"cognito:groups")]
     pub groups_claim: Option<String>,
-    /// Where the issuer's keys are, unless its discovery document says so.
+    /// Where the issuer's keys are. Unless said: where its discovery document says.
     pub jwks: Option<String>,
-    /// By how much its clock may differ, at most `60s`.
+    /// By how much clocks may differ, whole seconds up to `60s`. Unless said: `30s`.
     #[schemars(example = &"30s")]
     pub skew: Option<Span>,
 }

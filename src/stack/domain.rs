@@ -10,13 +10,15 @@ pub struct DomainDef {
     /// The host that clients connect to. Its DNS record is yours to make, and msgai prints it.
     #[schemars(example = &"chat.example.org")]
     pub name: String,
-    /// The ARN of its certificate, in the stack's Region. Without one the domain must be there already, and is only used.
+    /// The ARN of its certificate, of the stack's account and Region. Unless said: the domain is somebody
+    /// else's: used, checked, never made, changed or deleted.
     #[schemars(example = &"arn:aws:acm:us-east-1:111122223333:certificate/12345678-1234-1234-1234-123456789012")]
     pub certificate: Option<String>,
-    /// The last part of the URL, `wss://chat.example.org/KEY`. Without one the URL is the domain alone.
+    /// The last part of the URL, `wss://chat.example.org/KEY`: one part, of letters, digits and `$-_.+!*'()`.
+    /// Unless said: none, and the URL is the domain alone.
     #[schemars(example = &"chat")]
     pub key: Option<String>,
-    /// Switch the API's own `execute-api` address off, so that clients connect to the domain only.
+    /// Switch the API's own `execute-api` address off, so that clients connect to the domain only. Unless said: `false`.
     #[serde(default)]
     pub only: bool,
 }

@@ -59,50 +59,52 @@ pub struct Stack {
     /// The stack's identity: tags, lock, history. A letter, then letters, digits and `-`; at most 40.
     #[schemars(example = &"chat")]
     pub name: String,
-    /// Ends every physical name except those of existing tables, for a copy per developer.
+    /// Ends every physical name except those of existing tables, for a copy per developer; part of the identity.
+    /// Letters, digits, `-`, `_`; at most 24. Unless said: none.
     #[serde(default)]
     #[schemars(example = &"-dev")]
     pub suffix: String,
-    /// The AWS Region, unless a flag or the environment names one.
+    /// The AWS Region. `--region` and AWS_REGION come before it, the profile after it. Unless said: from there, or
+    /// an error.
     #[schemars(example = &"us-east-1")]
     pub region: Option<String>,
-    /// Refuse any other account: 12 digits.
+    /// 12 digits; any other account is refused. Unless said: any.
     #[schemars(with = "Option<Scalar>", example = &"111122223333")]
     pub account: Option<String>,
-    /// On everything that takes tags.
+    /// On everything that takes tags; at most 45, none that begins with `aws:` or `msgai:`. Unless said: none.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Scalar>", example = serde_json::json!({ "team": "chat" }))]
     pub tags: BTreeMap<String, String>,
     /// Objects without the stack's mark that it takes over: `table/NAME`, `function/NAME`, `role/NAME`,
-    /// `log-group/NAME` by their physical names, `api/ID`.
+    /// `log-group/NAME`, `domain/NAME`, `mapping/NAME` by their physical names, `api/ID`. Unless said: nothing.
     #[serde(default)]
     #[schemars(example = ["table/Connections"])]
     pub adopt: Vec<String>,
-    /// Tables, by the name that the rest of the file calls them.
+    /// Tables, by the name that the rest of the file calls them. Unless said: none.
     #[serde(default)]
     pub tables: IndexMap<String, TableDef>,
-    /// Lambda functions, by the name that the rest of the file calls them.
+    /// Functions, by the name that the rest of the file calls them. Unless said: none.
     #[serde(default)]
     pub functions: IndexMap<String, FunctionDef>,
-    /// One shared role, or `per-function` for one each.
+    /// One role for all functions, or the word `per-function` for one each. Unless said: one.
     #[serde(default)]
     #[schemars(example = &"per-function")]
     pub role: RoleDef,
-    /// The WebSocket API, its routes and its stage.
+    /// The WebSocket API, its routes and its one stage.
     pub api: ApiDef,
     /// The functions' log groups.
     #[serde(default)]
     #[schemars(example = serde_json::json!({ "retention": "14d" }))]
     pub logs: LogsDef,
-    /// Who may connect. Without it the query string is believed.
+    /// Who may connect; asked once, at `$connect`. Unless said: nobody is asked, and the query string is believed.
     #[schemars(example = auth::example())]
     pub auth: Option<AuthDef>,
     /// Files to write after a deploy: file name → variable → value. A value is a template:
     /// see [`variables::expand`].
     #[serde(default)]
     #[schemars(
-        description = "Files to write after a deploy: file name → variable → value",
-        with = "IndexMap<String, IndexMap<String, Scalar>>",
+        description = "Files that a deploy writes beside the stack file: `KEY=value` lines, other lines untouched. Unless said: none.",
+        with = "IndexMap<String, OutputFile>",
         example = serde_json::json!({ ".env.local": { "WS_URL": "${api.url}" } })
     )]
     pub outputs: IndexMap<String, IndexMap<String, String>>,
@@ -113,28 +115,32 @@ pub struct Stack {
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({ "key": "messageId" }))]
 pub struct TableDef {
-    /// The physical name; else `<stack>-<key>`.
+    /// The physical name. Unless said: `<stack>-<key>`, then the suffix.
     pub name: Option<String>,
-    /// Used and checked, never created, changed or deleted. Needs a `name`, which takes no suffix.
+    /// Used and checked, never made, changed or deleted. Needs a `name`, which takes no suffix. The local cloud
+    /// makes it, so that there is one. Unless said: `false`.
     #[serde(default)]
     pub existing: bool,
-    /// The primary key: an attribute, or a `partition` and a `sort` attribute.
+    /// The primary key: an attribute, or a `partition` and a `sort` attribute. `id` is a string, `id:N` a number,
+    /// `id:B` binary. It cannot change.
     #[schemars(example = &"connectionId")]
     pub key: KeyDef,
-    /// The attribute that holds the epoch second at which an item expires.
+    /// The attribute with the epoch second at which an item expires. Unless said: no expiry.
     #[schemars(example = &"ttl")]
     pub ttl: Option<String>,
-    /// Global secondary indexes: name → partition attribute, or `key`, `sort` and `projection`.
+    /// Global secondary indexes, at most 20: name → partition attribute, or `key`, `sort` and `projection`. Unless
+    /// said: none.
     #[serde(default)]
     #[schemars(example = index_example())]
     pub indexes: IndexMap<String, IndexDef>,
-    /// Point-in-time recovery.
+    /// Point-in-time recovery. Unless said: `false`.
     #[serde(default)]
     pub recovery: bool,
-    /// `aws-owned` (free), `aws-managed`, or the ARN of a KMS key.
+    /// `aws-owned` (free), `aws-managed`, or the ARN of a KMS key. Unless said: `aws-owned`.
     #[schemars(example = &"aws-managed")]
     pub encryption: Option<Encryption>,
-    /// Refuse to delete the table, whoever asks.
+    /// AWS refuses to delete the table, whoever asks; `destroy --delete-data` lifts it first. Unless said: `true`;
+    /// `false` for `-e dev` and locally.
     pub deletion_protection: Option<bool>,
 }
 
@@ -188,7 +194,7 @@ impl Attribute {
     }
 }
 
-/// A global secondary index: its partition attribute, or all of it.
+/// A global secondary index: its partition attribute, or its keys below.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum IndexDef {
@@ -222,16 +228,18 @@ impl IndexDef {
     }
 }
 
+/// A global secondary index, with its settings.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IndexFull {
     /// The partition key's attribute.
     pub key: Attribute,
-    /// The sort key's attribute.
+    /// The sort key's attribute. Unless said: none.
     pub sort: Option<Attribute>,
-    /// What the index repeats of each item; `all` unless said otherwise.
+    /// What the index repeats of each item: `all`, `keys`, or a list of attributes. Unless said: `all`.
     pub projection: Option<ProjectionDef>,
-    /// Spreads each group over so many keys, 1 to 256, so that none is hot; workers deliver to big groups.
+    /// Of an index on `groupId` of `connections`: spreads each group over so many keys, 1 to 256, so that none is
+    /// hot; workers deliver to big groups. Unless said: a group is one key.
     #[schemars(range(min = 1, max = 256))]
     pub shards: Option<u16>,
 }
@@ -263,47 +271,48 @@ pub struct Encryption(pub String);
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({ "handler": "send" }))]
 pub struct FunctionDef {
-    /// The physical name; else `<stack>-<key>`.
+    /// The physical name. Unless said: `<stack>-<key>`, then the suffix.
     pub name: Option<String>,
-    /// At most 256 characters.
+    /// At most 256 characters. Unless said: empty.
     pub description: Option<String>,
     /// A handler that travels with msgai; or else a `source`.
     pub handler: Option<Shipped>,
-    /// Your own code: a cargo package (→ `provided.al2023`), or a folder or zip with a `runtime`.
+    /// Your own code, from the stack file's folder: a cargo package (→ `provided.al2023`), or a folder or zip with
+    /// a `runtime`.
     #[schemars(example = &"./functions/audit")]
     pub source: Option<String>,
-    /// For a folder or zip.
+    /// For a folder or zip, such as `nodejs22.x`. Unless said: `provided.al2023`.
     #[schemars(example = &"nodejs22.x")]
     pub runtime: Option<String>,
-    /// The entry point inside the source, such as `index.handler`.
+    /// The entry point inside the source, such as `index.handler`; of a cargo package, the binary.
     #[schemars(example = &"index.handler")]
     pub entry: Option<String>,
-    /// Megabytes, 128 to 10240; also sets the share of CPU.
+    /// Megabytes, 128 to 10240; also sets the share of CPU. Unless said: `128`.
     #[schemars(range(min = 128, max = 10240))]
     pub memory: Option<u32>,
-    /// Such as `10s`; 1 s to 15 min.
+    /// Whole seconds or minutes, `1s` to `15m`. Unless said: `10s`.
     #[schemars(example = &"10s")]
     pub timeout: Option<Span>,
-    /// The processor it runs on.
+    /// The processor it runs on. Unless said: `x86_64`; locally, this machine's.
     pub architecture: Option<Architecture>,
     /// Environment variables, besides those that `uses` adds. A value is a template:
     /// see [`variables::expand`].
     #[serde(default)]
     #[schemars(
-        description = "Environment variables, besides those that `uses` adds",
+        description = "Environment variables; they win over those that `uses` adds. A value may hold `${api.url}` and the like.",
         with = "IndexMap<String, Scalar>",
         example = serde_json::json!({ "LOG_LEVEL": "info" })
     )]
     pub environment: IndexMap<String, String>,
-    /// What it may do: becomes its IAM policy and its variables.
+    /// What it may do; becomes its IAM policy and its variables. Unless said: nothing.
     #[serde(default)]
     #[schemars(example = uses_example())]
     pub uses: IndexMap<String, Vec<Use>>,
-    /// Concurrent executions set aside for it, and its limit; 0 switches it off.
+    /// Concurrent executions set aside for it, and its limit; 0 switches it off. Unless said: none.
     pub concurrency: Option<u32>,
     /// Its log group, where it differs from the stack's `logs`.
     pub logs: Option<LogsDef>,
-    /// The physical name of its role, where that is not the stack's; functions may share one.
+    /// The physical name of its role; functions may share one. Unless said: the stack's.
     pub role: Option<String>,
 }
 
@@ -431,9 +440,9 @@ pub enum PerFunction {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SharedRole {
-    /// The physical name; else `<stack>-<region>`.
+    /// The physical name. Unless said: `<stack>-<region>`, then the suffix.
     pub name: Option<String>,
-    /// The ARN of a permissions boundary.
+    /// The ARN of a permissions boundary. Unless said: none.
     pub boundary: Option<String>,
 }
 
@@ -441,37 +450,38 @@ pub struct SharedRole {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiDef {
-    /// The API's name; else the stack's.
+    /// The API's name in the console. Unless said: the stack's, then the suffix.
     pub name: Option<String>,
-    /// At most 1024 characters.
+    /// At most 1024 characters. Unless said: empty.
     pub description: Option<String>,
-    /// The route selection expression; `$request.body.action` unless said otherwise.
+    /// The route selection expression. Unless said: `$request.body.action`.
     #[schemars(example = &"$request.body.action")]
     pub select: Option<String>,
-    /// The stage's name, the last part of the URL.
+    /// The stage's name, the last part of the URL. Another name is another stage: it drops connections.
     #[schemars(example = &"production")]
     pub stage: String,
     /// What a message or a connection leads to: `$connect`, `$disconnect`, `$default` or what `select` yields.
     #[schemars(example = routes_example())]
     pub routes: IndexMap<String, RouteDef>,
-    /// The limit of every route that has none of its own.
+    /// The limit of every route that has none of its own. Unless said: 10000 and 5000, an account's.
     #[schemars(example = throttle_example())]
     pub throttle: Option<ThrottleDef>,
-    /// A domain of one's own, at which clients connect instead of at AWS's.
+    /// A domain of one's own, at which clients connect. Unless said: AWS's own address.
     pub domain: Option<DomainDef>,
-    /// Access logs, one line an event. Without it there are none.
+    /// Access logs, one JSON line an event. They need a role for API Gateway's logs in the account. Unless said:
+    /// none.
     #[schemars(example = serde_json::json!({ "retention": "14d" }))]
     pub logs: Option<AccessLogsDef>,
-    /// Stage variables.
+    /// Stage variables, none of them empty. Unless said: none.
     #[serde(default)]
     #[schemars(with = "IndexMap<String, Scalar>", example = serde_json::json!({ "release": "blue" }))]
     pub variables: IndexMap<String, String>,
-    /// Metrics for each route, at the price of detailed ones.
+    /// Metrics for each route, which CloudWatch bills as detailed. Unless said: `false`.
     #[serde(default)]
     pub metrics: bool,
 }
 
-/// The function a route calls, alone or with the route's settings.
+/// The function that the route calls, or its settings below.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum RouteDef {
@@ -479,17 +489,18 @@ pub enum RouteDef {
     Full(RouteFull),
 }
 
+/// A route, with its settings.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteFull {
     /// The function it calls.
     pub function: String,
-    /// Send what the function returns back to the client.
+    /// Send what the function returns back to the client. Unless said: `false`.
     #[serde(default)]
     pub reply: bool,
-    /// How long API Gateway waits for the function, 50 ms to 29 s.
+    /// How long API Gateway waits for the function, `50ms` to `29s`. Unless said: `29s`.
     pub timeout: Option<Span>,
-    /// The limit of this route.
+    /// The limit of this route. Unless said: the stage's.
     #[schemars(example = throttle_example())]
     pub throttle: Option<ThrottleDef>,
 }
@@ -518,7 +529,8 @@ pub struct ThrottleDef {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogsDef {
-    /// Such as `14d`, or `forever`.
+    /// How long logs are kept: `14d`, or `forever`; one of the numbers of days that CloudWatch Logs has. Unless
+    /// said: `14d`; of a function, the stack's.
     #[schemars(example = &"14d")]
     pub retention: Option<Retention>,
 }
@@ -527,13 +539,14 @@ pub struct LogsDef {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccessLogsDef {
-    /// The log group's name; else `/aws/apigateway/<stack>/<stage>`. A suffix ends it, too.
+    /// The log group's name; a suffix ends it, too. Unless said: `/aws/apigateway/<stack>/<stage>`.
     #[schemars(example = &"/aws/apigateway/chat")]
     pub group: Option<String>,
-    /// Such as `14d`, or `forever`.
+    /// How long they are kept: `14d`, or `forever`. Unless said: `14d`.
     #[schemars(example = &"14d")]
     pub retention: Option<Retention>,
-    /// One line, with `$context.requestId` in it.
+    /// One line with `$context.requestId` in it, at most 1024 characters. Unless said: ids, route, status, errors,
+    /// latency.
     pub format: Option<String>,
 }
 
@@ -589,9 +602,18 @@ impl JsonSchema for Scalar {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": ["string", "number", "boolean"] })
+        schemars::json_schema!({
+            "description": "A text; a number or a boolean is taken as it is spelled.",
+            "type": ["string", "number", "boolean"],
+        })
     }
 }
+
+/// One file: variables, and their values, which may hold `${api.url}` and the like.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+#[expect(dead_code, reason = "it stands in the schema for the map that is read")]
+struct OutputFile(IndexMap<String, Scalar>);
 
 fn throttle_example() -> serde_json::Value {
     serde_json::json!({ "rate": 500, "burst": 1000 })

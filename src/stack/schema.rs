@@ -32,7 +32,7 @@ pub fn schema() -> Value {
     schema["description"] =
         json!("What a WebSocket API, its functions and its tables on AWS should be");
     schema["properties"]["environments"] = json!({
-        "description": "Merged over the rest when chosen with `-e`: maps merge, anything else replaces, and `null` takes a key away",
+        "description": "Merged over the rest when chosen with `-e NAME` or MSGAI_ENV: maps merge, anything else replaces, and `null` takes a key away. Unless said: none.",
         "type": "object",
         "additionalProperties": { "$ref": format!("#/definitions/{ENVIRONMENT}") },
         "examples": [{ "dev": { "suffix": "-dev" } }],
@@ -70,7 +70,7 @@ fn environment(stack: &Value) -> Value {
             object.shift_remove(key);
         }
     }
-    whole["description"] = json!("A stack in part");
+    whole["description"] = json!("The same keys as the file, in part.");
     whole
 }
 

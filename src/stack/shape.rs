@@ -171,8 +171,8 @@ impl<'s> Shape<'s> {
     fn about(&self, schema: &'s Json) -> Option<String> {
         let said = schema["description"].as_str();
         let said = said.or_else(|| self.rule(schema).schema["description"].as_str());
-        let line = said?.lines().next()?;
-        Some(lower_first(line.trim_end_matches('.')))
+        let sentence = said?.split(". ").next()?;
+        Some(lower_first(sentence.trim_end_matches('.')))
     }
 
     /// Complain, and go on as if the key stood where it was meant to.

@@ -16,16 +16,12 @@ const CASES: &[Case] = &[
     (
         "name: chat\n",
         "",
-        &[
-            "1:1 error: the file needs `name` / `name`: the stack's identity: tags, lock, history. A letter, then letters, digits and `-`; at most 40",
-        ],
+        &["1:1 error: the file needs `name` / `name`: the stack's identity: tags, lock, history"],
     ),
     (
         "name: chat\n",
         "name:\n",
-        &[
-            "1:1 error: `name` has no value / `name`: the stack's identity: tags, lock, history. A letter, then letters, digits and `-`; at most 40",
-        ],
+        &["1:1 error: `name` has no value / `name`: the stack's identity: tags, lock, history"],
     ),
     (
         "name: chat\n",
