@@ -12,6 +12,8 @@ mod domain;
 mod drift;
 #[path = "deploy/gone.rs"]
 mod gone;
+#[path = "deploy/handmade.rs"]
+mod handmade;
 #[path = "deploy/lost.rs"]
 mod lost;
 #[path = "deploy/refused.rs"]

@@ -102,12 +102,12 @@ async fn plan(lab: &Lab, written: &Written) -> Plan {
 }
 
 /// `function/x: memory`, for everything that differs.
-fn differs(plan: &Plan) -> BTreeSet<String> {
+pub(crate) fn differs(plan: &Plan) -> BTreeSet<String> {
     let json = plan.json();
     let changes = json["changes"].as_array().unwrap();
     let each = changes.iter().flat_map(|change| {
         let id = change["id"].as_str().unwrap();
-        let fields = change["because"].as_array().unwrap().iter();
+        let fields = change["because"].as_array().into_iter().flatten();
         let of = fields.map(move |d| format!("{id}: {}", d["field"].as_str().unwrap()));
         let fields: Vec<String> = of.collect();
         if fields.is_empty() {
