@@ -59,7 +59,7 @@ fn prefix<'a>(names: impl Iterator<Item = &'a String>) -> usize {
             .all(|name| name.starts_with(&first[..*end]) && name.len() > *end);
         all && first.len() > *end
     };
-    ends.filter(common).last().unwrap_or_default()
+    ends.rev().find(common).unwrap_or_default()
 }
 
 /// A table with connections in it.

@@ -10,6 +10,13 @@ use crate::stack::Use;
 
 pub(crate) type Tags = BTreeMap<String, String>;
 
+/// What an SDK keeps in no order, in one.
+pub(crate) fn strings<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Tags {
+    pairs
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
 /// A WebSocket API and everything that belongs to it.
 #[derive(Debug, Clone)]
 pub struct System {

@@ -23,7 +23,7 @@ pub struct Init {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "From what runs")]
 pub struct From {
-    /// Write down the WebSocket API with this id, and everything that belongs to it
+    /// Write down the WebSocket API with this id or URL, and everything that belongs to it
     #[arg(long, value_name = "ID", conflicts_with = "template")]
     pub from_api: Option<String>,
     /// Write down the WebSocket API of this CloudFormation stack

@@ -12,12 +12,13 @@ use crate::error::Error;
 use crate::stack::{FILE, Template, stack_name, template};
 
 pub(crate) async fn run(context: &Context, args: &Init) -> Result<ExitCode, Error> {
-    if let Some(which) = from::which(&args.from)? {
-        return Box::pin(from::run(context, args, &which)).await;
+    if let Some(start) = from::start(&args.from)? {
+        return Box::pin(from::run(context, args, start)).await;
     }
+    let given = args.name.as_deref().map(chosen).transpose()?;
     let path = place(&args.dir)?;
-    let name = match &args.name {
-        Some(name) => chosen(name)?,
+    let name = match given {
+        Some(name) => name,
         None => stack_name(&folder_name(&args.dir)?),
     };
     let kind = match args.template {

@@ -22,7 +22,7 @@ use embedded::{EMBEDDED, Embedded};
 const MB: u64 = 1024 * 1024;
 
 /// What Lambda takes in a request, without a bucket in between.
-const ZIP_LIMIT: u64 = 50 * MB;
+pub const ZIP_LIMIT: u64 = 50 * MB;
 
 /// What Lambda unpacks.
 const UNZIPPED_LIMIT: u64 = 250 * MB;

@@ -7,7 +7,7 @@ use aws_sdk_lambda::types::{FunctionConfiguration, PackageType, Runtime, Tracing
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
-use super::super::system::{Function, Note};
+use super::super::system::{Function, Note, strings};
 use super::{Missing, or_note, unfit};
 use crate::cloud::{Cloud, CloudError};
 use crate::names::{LIVE, Place};
@@ -105,24 +105,23 @@ async fn one(
             .first()
             .map_or("x86_64", |a| a.as_str())
             .to_owned(),
-        environment: strings(it.environment().and_then(|e| e.variables())),
+        environment: strings(
+            it.environment()
+                .and_then(|e| e.variables())
+                .into_iter()
+                .flatten(),
+        ),
         role: role.rsplit('/').next().unwrap_or(role).to_owned(),
         concurrency: answer
             .concurrency()
             .and_then(aws_sdk_lambda::types::Concurrency::reserved_concurrent_executions),
-        tags: strings(answer.tags()),
+        tags: strings(answer.tags().into_iter().flatten()),
         location: answer
             .code()
             .and_then(|code| code.location())
             .map(str::to_owned),
         sha256: it.code_sha256().unwrap_or_default().to_owned(),
     })
-}
-
-fn strings(map: Option<&std::collections::HashMap<String, String>>) -> BTreeMap<String, String> {
-    let all = map.into_iter().flatten();
-    all.map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
 }
 
 /// Settings that no stack file has. A deploy says nothing of them, and Lambda keeps them.
@@ -149,7 +148,7 @@ fn extras(it: &FunctionConfiguration, of: &str, notes: &mut Vec<Note>) {
     }
     if let Some(size) = it
         .ephemeral_storage()
-        .map(|s| s.size())
+        .map(aws_sdk_lambda::types::EphemeralStorage::size)
         .filter(|s| *s != STORAGE)
     {
         stays(format!("{size} MB for files"));

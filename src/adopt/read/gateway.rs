@@ -10,7 +10,7 @@ use aws_sdk_apigatewayv2::types::{
     Route as RouteObject, Stage as StageObject,
 };
 
-use super::super::system::{Api, Authorizer, Note, Route, Stage, Tags};
+use super::super::system::{Api, Authorizer, Note, Route, Stage, Tags, strings};
 use super::{Missing, or_note, unfit};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::Place;
@@ -91,7 +91,7 @@ pub(super) async fn read(
     let stage = chosen(id, stages?, stage)?;
     let mut reading = Reading {
         place,
-        variables: strings(stage.0.stage_variables()),
+        variables: strings(stage.0.stage_variables().into_iter().flatten()),
         integrations: &integrations,
         authorizers: &authorizers,
         called: BTreeMap::new(),
@@ -118,7 +118,7 @@ pub(super) async fn read(
                 .route_selection_expression()
                 .unwrap_or_default()
                 .to_owned(),
-            tags: strings(api.tags()),
+            tags: strings(api.tags().into_iter().flatten()),
         },
         stage: stage_seen,
         routes: seen,
@@ -145,22 +145,22 @@ fn chosen(
     mut stages: Vec<StageObject>,
     named: Option<&str>,
 ) -> Result<(StageObject, Vec<String>), Missing> {
-    let names: Vec<String> = stages
+    let known: Vec<String> = stages
         .iter()
         .map(|stage| stage.stage_name().unwrap_or_default().to_owned())
         .collect();
     let at = match named {
-        Some(named) => names.iter().position(|name| name == named),
-        None => (names.len() == 1).then_some(0),
+        Some(named) => known.iter().position(|name| name == named),
+        None => (known.len() == 1).then_some(0),
     };
     if let Some(at) = at {
         let stage = stages.swap_remove(at);
-        let others = names.into_iter().enumerate().filter(|(n, _)| *n != at);
+        let others = known.into_iter().enumerate().filter(|(n, _)| *n != at);
         return Ok((stage, others.map(|(_, name)| name).collect()));
     }
-    let all = names.join(", ");
+    let all = known.join(", ");
     match named {
-        _ if names.is_empty() => unfit(
+        _ if known.is_empty() => unfit(
             format!("API `{api}` has no stage, so nobody can connect to it"),
             "make one first: `aws apigatewayv2 create-stage`",
         ),
@@ -171,19 +171,11 @@ fn chosen(
         None => unfit(
             format!(
                 "API `{api}` has {} stages, and a stack file has one",
-                names.len()
+                known.len()
             ),
             format!("say which: `--stage NAME`, one of {all}"),
         ),
     }
-}
-
-fn strings(map: Option<&std::collections::HashMap<String, String>>) -> Tags {
-    map.into_iter()
-        .flatten()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
 }
 
 struct Reading<'a> {
@@ -243,7 +235,7 @@ impl Reading<'_> {
         if route.api_key_required() == Some(true) {
             self.notes.push(Note::stays(&of, "it requires an api key"));
         }
-        for model in strings(route.request_models()).values() {
+        for model in strings(route.request_models().into_iter().flatten()).values() {
             let text = format!("messages must fit model {model}");
             self.notes.push(Note::stays(&of, text));
         }

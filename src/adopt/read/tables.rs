@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::{
-    BillingMode, KeySchemaElement, KeyType, Projection, ProjectionType, TableDescription,
+    BillingMode, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ProvisionedThroughputDescription, TableDescription,
 };
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
@@ -126,7 +127,7 @@ fn projection(of: &Projection) -> Value {
 fn extras(table: &TableDescription, of: &str, notes: &mut Vec<Note>) {
     let units = table
         .provisioned_throughput()
-        .and_then(|p| p.read_capacity_units());
+        .and_then(ProvisionedThroughputDescription::read_capacity_units);
     let mode = table.billing_mode_summary().and_then(|b| b.billing_mode());
     let provisioned = match mode {
         Some(mode) => *mode == BillingMode::Provisioned,

@@ -101,12 +101,12 @@ impl Writer<'_> {
         if let Some(retention) = self.usual_retention() {
             self.page.blank();
             self.page
-                .line(0, &format!("logs: {{ retention: {} }}", days(retention)));
+                .line(0, &format!("logs: {{ retention: {retention} }}"));
         }
     }
 
     /// How long most functions' lines are kept.
-    pub(super) fn usual_retention(&self) -> Option<Option<i32>> {
+    pub(super) fn usual_retention(&self) -> Option<String> {
         let mut counts: BTreeMap<Option<i32>, usize> = BTreeMap::new();
         for function in self.system.functions.keys() {
             if let Some(group) = self.system.groups.get(&format!("/aws/lambda/{function}")) {
@@ -114,7 +114,7 @@ impl Writer<'_> {
             }
         }
         let most = counts.into_iter().max_by_key(|(_, count)| *count);
-        most.map(|(retention, _)| retention)
+        most.map(|(retention, _)| days(retention))
     }
 
     pub(super) fn auth(&mut self) {

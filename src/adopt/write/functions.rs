@@ -32,8 +32,9 @@ impl Writer<'_> {
             self.code(function);
             self.sizes(function);
             let group = self.system.groups.get(&format!("/aws/lambda/{name}"));
-            if let Some(own) = group.map(|g| g.retention).filter(|own| Some(*own) != usual) {
-                let line = format!("logs: {{ retention: {} }}", days(own));
+            let own = group.map(|g| days(g.retention));
+            if let Some(own) = own.filter(|own| Some(own) != usual.as_ref()) {
+                let line = format!("logs: {{ retention: {own} }}");
                 self.page.line(2, &line);
             }
             if self.shared_role().is_none() {

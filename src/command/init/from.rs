@@ -16,43 +16,88 @@ use crate::adopt::{self, Fate, Missing, Note, Secret, System, Which, Written};
 use crate::cli::{From, Init};
 use crate::cloud::{Cloud, Target};
 use crate::error::Error;
+use crate::package;
 use crate::stack::{Problems, Severity};
 
-/// What is to be written down, if anything is.
-pub(super) fn which(from: &From) -> Result<Option<Which>, Error> {
-    let which = match (&from.from_api, &from.from_stack) {
-        (Some(api), _) => Some(Which::Api(id(api)?)),
-        (None, Some(stack)) => Some(Which::Formation(stack.clone())),
+/// What is to be written down, and where it is as far as the words say it.
+#[derive(Debug, PartialEq)]
+pub(super) struct Start {
+    which: Which,
+    region: Option<String>,
+    stage: Option<String>,
+}
+
+pub(super) fn start(from: &From) -> Result<Option<Start>, Error> {
+    let start = match (&from.from_api, &from.from_stack) {
+        (Some(api), _) => Some(of_api(api)?),
+        (None, Some(stack)) => Some(Start {
+            which: Which::Formation(stack.clone()),
+            region: None,
+            stage: None,
+        }),
+        (None, None) if from.stage.is_some() => {
+            return Err(
+                Error::usage("`--stage` is for what runs, and nothing that runs is named")
+                    .hint("name it with `--from-api ID` or `--from-stack NAME`"),
+            );
+        }
         (None, None) => None,
     };
-    if which.is_none() && from.stage.is_some() {
-        return Err(
-            Error::usage("`--stage` is for what runs, and nothing that runs is named")
-                .hint("name it with `--from-api ID` or `--from-stack NAME`"),
-        );
-    }
-    Ok(which)
+    Ok(start.map(|start| Start {
+        stage: from.stage.clone().or(start.stage),
+        ..start
+    }))
 }
 
-/// An id; out of a URL too, which is what people have at hand.
-fn id(text: &str) -> Result<String, Error> {
-    let host = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let id = host.split(['.', '/', ':']).next().unwrap_or(host);
-    if !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric()) {
-        return Ok(id.to_owned());
+/// An id, or the URL that clients have, which says the Region and the stage, too.
+fn of_api(text: &str) -> Result<Start, Error> {
+    let unfit = || {
+        Error::usage(format!("`{text}` is not an API's id"))
+            .hint("`aws apigatewayv2 get-apis` lists them: letters and digits")
+    };
+    let is_id = |id: &str| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
+    let Some((_, rest)) = text.split_once("://") else {
+        return if is_id(text) {
+            Ok(Start {
+                which: Which::Api(text.to_owned()),
+                region: None,
+                stage: None,
+            })
+        } else {
+            Err(unfit())
+        };
+    };
+    // What follows `?` may be anybody's token.
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let mut words = host.split('.');
+    match (words.next(), words.next(), words.next()) {
+        (Some(id), Some("execute-api"), Some(region)) if is_id(id) => Ok(Start {
+            which: Which::Api(id.to_owned()),
+            region: Some(region.to_owned()),
+            stage: path
+                .split('/')
+                .next()
+                .map(str::to_owned)
+                .filter(|s| !s.is_empty()),
+        }),
+        _ => Err(Error::usage("this URL has no API's id in it")
+            .hint("one of AWS looks like `wss://ID.execute-api.REGION.amazonaws.com/STAGE`")),
     }
-    Err(Error::usage(format!("`{text}` is not an API's id"))
-        .hint("`aws apigatewayv2 get-apis` lists them: letters and digits"))
 }
 
-pub(super) async fn run(context: &Context, args: &Init, which: &Which) -> Result<ExitCode, Error> {
+pub(super) async fn run(context: &Context, args: &Init, start: Start) -> Result<ExitCode, Error> {
+    let Start {
+        which,
+        region,
+        stage,
+    } = start;
     let given = args.name.as_deref().map(chosen).transpose()?;
-    let (cloud, _local) = open(context).await?;
+    let (cloud, _local) = open(context, region).await?;
     let caller = cloud.caller().await.map_err(of_cloud)?;
-    let stage = args.from.stage.as_deref();
-    let system = adopt::read(&cloud, &caller.place, which, stage).await;
+    let system = adopt::read(&cloud, &caller.place, &which, stage.as_deref()).await;
     let system = system.map_err(missing)?;
-    let name = match (given, which) {
+    let name = match (given, &which) {
         (Some(name), _) => name,
         (None, Which::Formation(stack)) => stack.clone(),
         (None, Which::Api(_)) => system.name().to_owned(),
@@ -66,7 +111,10 @@ pub(super) async fn run(context: &Context, args: &Init, which: &Which) -> Result
 }
 
 /// There is no stack file yet to say where; so it is flags, the environment, or the profile.
-async fn open(context: &Context) -> Result<(Cloud, Option<local::Local>), Error> {
+async fn open(
+    context: &Context,
+    named: Option<String>,
+) -> Result<(Cloud, Option<local::Local>), Error> {
     let global = &context.global;
     let local = if global.local {
         Some(local::reach(Path::new("."), global.region.as_deref()).await?)
@@ -83,7 +131,7 @@ async fn open(context: &Context) -> Result<(Cloud, Option<local::Local>), Error>
         None => Target {
             profile: global.profile.clone(),
             profile_first: global.profile_is_flag,
-            region: global.region.clone(),
+            region: global.region.clone().or(named),
             endpoint: global.endpoint_url.clone(),
             local: false,
         },
@@ -145,6 +193,13 @@ async fn fetch(
                 "what was fetched to {} is not the code that runs",
                 code.path
             );
+            written
+                .notes
+                .push(Note::of_function(&code.function, Fate::Open, text));
+        }
+        if bytes.len() as u64 > package::ZIP_LIMIT {
+            let text =
+                "its code is larger than the 50 MB that fit into a request: a deploy refuses it";
             written
                 .notes
                 .push(Note::of_function(&code.function, Fate::Open, text));
@@ -216,4 +271,44 @@ fn wanted(secret: &Secret) -> String {
         "needs: {variable} in the environment, which is not in the file: `aws lambda get-function-configuration \
          --function-name {function} --query Environment.Variables.{name}`"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(text: &str) -> Option<(Which, Option<String>, Option<String>)> {
+        let start = of_api(text).ok()?;
+        Some((start.which, start.region, start.stage))
+    }
+
+    #[test]
+    fn an_id_stands_alone_or_in_a_url() {
+        let id = || Which::Api("k3v9x1".to_owned());
+        assert_eq!(api("k3v9x1"), Some((id(), None, None)));
+        let url = "wss://k3v9x1.execute-api.eu-west-1.amazonaws.com";
+        let region = || Some("eu-west-1".to_owned());
+        assert_eq!(api(url), Some((id(), region(), None)));
+        let stage = Some("production".to_owned());
+        assert_eq!(
+            api(&format!("{url}/production?token=x")),
+            Some((id(), region(), stage))
+        );
+        for none in [
+            "",
+            "not an id",
+            "wss://chat.example.com/production",
+            "api/k3v9x1",
+        ] {
+            assert_eq!(api(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_a_url_is_not_repeated() {
+        let error = of_api("wss://chat.example.com/?token=secret")
+            .err()
+            .unwrap();
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
 }

@@ -2,9 +2,9 @@
 
 use aws_sdk_apigatewayv2::types::{RouteSettings, Stage as StageObject};
 
-use super::super::super::system::{AccessLog, Note, Stage, Throttle};
+use super::super::super::system::{AccessLog, Note, Stage, Throttle, strings};
 use super::super::or_note;
-use super::{Reading, strings};
+use super::Reading;
 use crate::cloud::{Cloud, CloudError};
 use crate::resource::pages;
 
@@ -42,8 +42,14 @@ impl Reading<'_> {
             route_throttles: known.collect(),
             metrics: default.and_then(RouteSettings::detailed_metrics_enabled) == Some(true),
             logs: self.access_log(stage, &of),
-            variables: strings(stage.stage_variables()),
-            tags: strings(stage.tags()),
+            variables: strings(
+                stage
+                    .stage_variables()
+                    .into_iter()
+                    .flatten()
+                    .filter(|(_, v)| !v.is_empty()),
+            ),
+            tags: strings(stage.tags().into_iter().flatten()),
             name,
         }
     }
