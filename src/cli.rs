@@ -337,6 +337,18 @@ Examples:
   msgai smoke --script conversation.txt
   msgai smoke --json | jq '.steps[] | {step, ms}'")]
     Smoke(talk::Smoke),
+    /// Measure the deployed stack with many clients: latency, losses, repeats
+    ///
+    /// Every message has its time beforehand, and a late one counts from when it was due.
+    /// On AWS it is billed as any use; what it will take is said before, and a large run is asked about.
+    #[command(after_help = "\
+Examples:
+  msgai bench --local
+  msgai bench --clients 100 --messages 5000 --rate 200
+  msgai bench --clients 50 --groups 25 --rate 20
+  msgai bench --json | jq .latency_ms
+  msgai bench wss://abc.execute-api.us-east-1.amazonaws.com/production --yes")]
+    Bench(talk::Bench),
     /// Print a token of the local cloud's own issuer
     #[command(after_help = "\
 Examples:

@@ -11,6 +11,8 @@
 mod adopt;
 #[path = "cli/asked.rs"]
 mod asked;
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/cloud.rs"]
 mod cloud;
 #[path = "cli/connect.rs"]

@@ -96,3 +96,36 @@ pub struct Smoke {
     )]
     pub other_token: Option<String>,
 }
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Where to; the deployed stack's URL unless one is given
+    pub url: Option<String>,
+    /// How many clients connect
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(2..=20_000))]
+    pub clients: u32,
+    /// How many messages they send, all together
+    #[arg(short, long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub messages: u32,
+    /// Messages a second, all together, whether or not the ones before have arrived
+    #[arg(short, long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub rate: u32,
+    /// Messages before that, which are not counted; else one for each client
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub warm_up: Option<u32>,
+    /// Talk in groups of so many, where everybody hears everybody; else each to the next
+    #[arg(long, value_name = "SIZE", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub groups: Option<u32>,
+    /// Characters of each message
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub length: u32,
+    /// Handshakes that begin in a second; AWS lets 500 in, of a whole account
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub connect_rate: u32,
+    /// How long to wait at the end for what has not arrived
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub patience: Duration,
+    /// Tokens, one a line, each of another user, where the stack asks for them
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    pub tokens: Option<PathBuf>,
+}

@@ -14,7 +14,7 @@ use super::door::{Door, Guest};
 use super::session::signals;
 use crate::cli::talk::Connect;
 use crate::error::{Error, ErrorKind};
-use crate::talk::client::{Client, ConnectError};
+use crate::talk::client::Client;
 use crate::talk::editor::{self, Above, Setting};
 use crate::talk::keyboard::Keyboard;
 use crate::talk::shown::{Form, Lines};
@@ -131,16 +131,6 @@ fn done(context: &Context, door: &Door, ended: &Ended) -> Result<ExitCode, Error
     }
     let hints = closed.advice().map(str::to_owned);
     Err(Error::failed(format!("the connection ended: {closed}")).hints(hints))
-}
-
-impl Door {
-    /// As [`Door::enter`], for who tries again by the kind of failure.
-    async fn dial(&self, guest: Guest<'_>) -> Result<Client, ConnectError> {
-        let url = self
-            .url(guest)
-            .map_err(|error| ConnectError::Url(error.message))?;
-        Client::connect_by(&url, &[], &[], self.authority().as_deref()).await
-    }
 }
 
 /// Hours, minutes and seconds, for the line of a frame.

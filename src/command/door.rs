@@ -160,6 +160,14 @@ impl Door {
         entering.await.map_err(|error| self.shut(&error))
     }
 
+    /// As [`Door::enter`], for who tries again by the kind of failure.
+    pub(crate) async fn dial(&self, guest: Guest<'_>) -> Result<Client, ConnectError> {
+        let url = self
+            .url(guest)
+            .map_err(|error| ConnectError::Url(error.message))?;
+        Client::connect_by(&url, &[], &[], self.authority.as_deref()).await
+    }
+
     /// A handshake's failure as a person meets it.
     pub(crate) fn shut(&self, error: &ConnectError) -> Error {
         let base = self.base.split('?').next().unwrap_or_default();

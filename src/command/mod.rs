@@ -2,6 +2,7 @@
 //!
 //! This module resolves what all verbs share, runs one, and turns its end into an exit code.
 
+pub mod bench;
 pub mod completions;
 pub mod connect;
 pub mod cost;
@@ -109,6 +110,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
         Command::Connect(args) => Box::pin(connect::run(context, &args)).await,
         Command::Send(args) => Box::pin(send::run(context, &args)).await,
         Command::Smoke(args) => Box::pin(smoke::run(context, &args)).await,
+        Command::Bench(args) => Box::pin(bench::run(context, &args)).await,
         Command::Token(args) => Box::pin(token::run(context, &args)).await,
         Command::Schema => {
             context.print(&crate::stack::schema_text());
@@ -211,6 +213,14 @@ impl Context {
     pub(crate) fn say(&self, text: &str) {
         if !self.global.quiet {
             self.warn(text);
+        }
+    }
+
+    /// In the place of the last line that was drawn on stderr; nothing, where that cannot be.
+    pub(crate) fn draw(&self, text: &str) {
+        if self.can_draw && !self.global.quiet {
+            // Back to the line's beginning, and away with what was there.
+            write!(std::io::stderr(), "\r\u{1b}[K{text}").ok();
         }
     }
 

@@ -8,9 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Context;
 use super::door::Door;
@@ -122,7 +120,7 @@ fn built_in(context: &Context, door: &Door, args: &talk::Smoke) -> Result<Trial,
                 let token = form_urlencoded::byte_serialize(token.as_bytes()).collect();
                 secrets.insert(format!("given:{letter}"), token);
             }
-            Cast::given(subject(alice), subject(bob))
+            Cast::given(token::subject(alice), token::subject(bob))
         }
         (None, _) if door.mints().is_some() => Cast::minted(),
         (None, _) if door.asks_for_token() => {
@@ -152,14 +150,6 @@ fn built_in(context: &Context, door: &Door, args: &talk::Smoke) -> Result<Trial,
         script,
         secrets,
     })
-}
-
-/// Whom a token names, where it is one that can be read: only to say to whom a message goes, and believed by nobody.
-fn subject(token: &str) -> Option<String> {
-    let claims = token.split('.').nth(1)?;
-    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
-    claims["sub"].as_str().map(str::to_owned)
 }
 
 /// How long each step took that was begun; the last is the one that failed, if any did.
@@ -220,18 +210,6 @@ fn show(context: &Context, door: &Door, tried: &[Tried], took: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_token_that_can_be_read_says_whom_it_names() {
-        let claims = BASE64_URL_SAFE_NO_PAD.encode(r#"{"sub":"alice"}"#);
-        assert_eq!(
-            subject(&format!("e30.{claims}.x")).as_deref(),
-            Some("alice")
-        );
-        for other in ["opaque", "a.b.c", "", "e30.e30.x"] {
-            assert_eq!(subject(other), None, "{other}");
-        }
-    }
 
     #[test]
     fn a_step_takes_from_the_one_before_to_its_last_line() {

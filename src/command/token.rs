@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::local;
@@ -96,6 +98,14 @@ fn claims(jwt: &JwtDef, issuer: &str, user: &str, groups: &[String], lasts: Dura
     claims
 }
 
+/// Whom a token names, where it is one that can be read: only to say to whom a message goes, and believed by nobody.
+pub(crate) fn subject(token: &str) -> Option<String> {
+    let claims = token.split('.').nth(1)?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    claims["sub"].as_str().map(str::to_owned)
+}
+
 /// What a conversation asks for without holding it: `token:alice`, `token:alice:ward-3,ward-4`, `env:ALICE_TOKEN`.
 pub(crate) fn secrets(
     session: Option<&Session>,
@@ -137,6 +147,18 @@ mod tests {
             crate::describe::identity::LOCAL_ISSUER,
             crate::local::issuer::PATH
         );
+    }
+
+    #[test]
+    fn a_token_that_can_be_read_says_whom_it_names() {
+        let claims = BASE64_URL_SAFE_NO_PAD.encode(r#"{"sub":"alice"}"#);
+        assert_eq!(
+            subject(&format!("e30.{claims}.x")).as_deref(),
+            Some("alice")
+        );
+        for other in ["opaque", "a.b.c", "", "e30.e30.x"] {
+            assert_eq!(subject(other), None, "{other}");
+        }
     }
 
     #[test]

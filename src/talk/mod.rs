@@ -3,6 +3,7 @@
 //! In: a URL, and what is to be said. Out: what came back, line by line.
 //! Never: AWS's APIs, a stack, a clock of its own, or any other module of ours.
 
+pub mod bench;
 pub mod client;
 pub mod dialect;
 pub mod editor;
