@@ -164,7 +164,8 @@ fn target<'a>(
         (Some(target), _) => Ok((from, target)),
         (None, Some(first)) => Err(Error::failed(format!(
             "release {first} is live, and there is none before it in the history"
-        ))),
+        ))
+        .hint("deploy what the file was before: `msgai deploy` makes a release of it")),
         (None, None) => Err(
             Error::failed("there is no release to go back to in the history")
                 .hint("each complete `msgai deploy` writes one down"),
