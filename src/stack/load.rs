@@ -9,10 +9,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{self, PathBuf};
 
-use super::interpolate::{Env, Mode, Origins, interpolate};
+use super::environments::Environments;
+use super::interpolate::{Env, FromEnv, Mode, Origins, interpolate};
 use super::problem::{Found, Path, Problem, Severity};
 use super::show::{self, Placed, Problems, Source};
-use super::tree::{Map, Node, Value};
+use super::tree::{Node, Value};
 use super::words::choice;
 use super::{Stack, derive, foreign, schema, shape, validate, yaml};
 
@@ -210,6 +211,7 @@ fn load_source(
         found.extend(problems.into_iter().map(|problem| locate(problem, &tree)));
     }
     for found in &mut found {
+        lead_back(found, &tree, &origins);
         veil(found, &origins);
     }
     finish(source, environment, stack, &origins, found)
@@ -260,99 +262,6 @@ fn parse(text: &str) -> Result<Node, Found> {
     }
 }
 
-/// The section `environments`.
-struct Environments<'a> {
-    all: &'a Node,
-    /// The file without them.
-    base: &'a Node,
-    schema: &'a serde_json::Value,
-    text: &'a str,
-}
-
-impl Environments<'_> {
-    /// Check every one, chosen or not.
-    fn check(&self, found: &mut Vec<Found>) {
-        let Some(map) = self.all.map() else {
-            if self.all.value != Value::Null {
-                let message = format!("`environments` must be a map, and is {}", self.all.kind());
-                let hint = "such as `environments: { dev: { suffix: -dev } }`";
-                let told = Found::error(Some(self.all.at.clone()), message);
-                found.push(told.maybe(Some(hint.to_owned())));
-            }
-            return;
-        };
-        for (name, entry) in map {
-            let path = Path::of(&["environments", name]);
-            let mut node = entry.node.clone();
-            match node.value {
-                Value::Null => continue,
-                Value::Map(_) => {}
-                _ => {
-                    let message = format!("`{path}` must be a map, and is {}", node.kind());
-                    let hint = format!("such as `{name}: {{ suffix: -{name} }}`");
-                    found.push(Found::error(Some(node.at), message).maybe(Some(hint)));
-                    continue;
-                }
-            }
-            found.extend(interpolate(&mut node, self.text, Mode::Look).1);
-            found.extend(shape::check(
-                &mut node,
-                self.schema,
-                Some(schema::ENVIRONMENT),
-                &path,
-            ));
-            self.strangers(&node, &path, found);
-        }
-    }
-
-    /// What is changed in part must be there; a new one is given whole.
-    fn strangers(&self, node: &Node, path: &Path, found: &mut Vec<Found>) {
-        const WHOLE: [(&str, &str, &[&str]); 2] = [
-            ("tables", "table", &["key"]),
-            ("functions", "function", &["handler", "source"]),
-        ];
-        for (section, what, whole) in WHOLE {
-            let known = self.base.get(section).and_then(Node::map);
-            let names = || {
-                known
-                    .into_iter()
-                    .flat_map(|map| map.keys().map(String::as_str))
-            };
-            let here = node.get(section).and_then(Node::map);
-            for (name, entry) in here.into_iter().flatten() {
-                let is_whole = |map: &Map| whole.iter().any(|key| map.contains_key(*key));
-                let in_part = entry.node.map().is_some_and(|map| !is_whole(map));
-                if !in_part || names().any(|known| known == name) {
-                    continue;
-                }
-                let here = path.key(section).key(name);
-                let message = format!("`{here}` changes a {what} that the file has not");
-                let hint = choice(name, names(), "it has");
-                found.push(Found::error(Some(entry.key.clone()), message).maybe(hint));
-            }
-        }
-    }
-
-    /// The one to lay over the rest.
-    fn chosen(&self, chosen: Option<&str>, found: &mut Vec<Found>) -> Option<Node> {
-        let chosen = chosen?;
-        match self.all.get(chosen) {
-            Some(over) => over.map().is_some().then(|| over.clone()),
-            None => {
-                let names = self
-                    .all
-                    .map()
-                    .into_iter()
-                    .flat_map(|map| map.keys().map(String::as_str));
-                let hint = choice(chosen, names, "declared");
-                let message = format!("environment `{chosen}` is not declared");
-                found.push(Found::error(None, message).maybe(hint));
-                None
-            }
-        }
-    }
-}
-
 /// The tree as the types have it. A tree without complaints always fits; one with complaints may.
 fn deserialize(tree: &Node, found: &mut Vec<Found>) -> Option<Stack> {
     match serde_json::from_value(tree.to_json()) {
@@ -376,6 +285,27 @@ fn locate(problem: Problem, tree: &Node) -> Found {
         at: tree.locate(&problem.at).or_else(top),
         message: problem.message,
         hint: problem.hint,
+    }
+}
+
+/// A hint that spells a part of what came from the environment in another way says instead where it came from.
+fn lead_back(found: &mut Found, tree: &Node, origins: &Origins) {
+    let Some(hint) = found.hint.as_ref().map(|hint| hint.to_lowercase()) else {
+        return;
+    };
+    let repeats = |from: &&FromEnv| {
+        let value = from.value.to_lowercase();
+        let mut parts = value.split(|c: char| !c.is_alphanumeric());
+        parts.any(|part| part.len() >= 3 && hint.contains(part))
+    };
+    let here = |keys: &Vec<String>| {
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        tree.locate(&Path::of(&keys))
+            .is_some_and(|at| found.at.as_ref() == Some(&at))
+    };
+    let mut places = origins.iter().filter(|(keys, _)| here(keys));
+    if let Some(from) = places.find_map(|(_, all)| all.iter().find(repeats)) {
+        found.hint = Some(format!("it comes from `${{env:{}}}`", from.name));
     }
 }
 

@@ -12,6 +12,7 @@ mod adopt;
 mod auth;
 mod derive;
 mod domain;
+mod environments;
 mod foreign;
 mod hints;
 mod interpolate;

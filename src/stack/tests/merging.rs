@@ -230,6 +230,16 @@ fn a_complaint_does_not_repeat_a_secret() {
 }
 
 #[test]
+fn a_hint_does_not_spell_a_secret_in_another_way() {
+    let text = spoilt("name: chat\n", "name: \"${env:NAME}\"\n");
+    let env = |name: &str| (name == "NAME").then(|| "hush hush".to_owned());
+    assert_eq!(
+        complaints(&text, None, &env),
+        ["1:7 error: stack name `${env:NAME}` is not a name / it comes from `${env:NAME}`"]
+    );
+}
+
+#[test]
 fn a_short_secret_is_not_repeated_either() {
     let text = spoilt("  stage: production\n", "  stage: \"${env:STAGE}\"\n");
     let env = |name: &str| (name == "STAGE").then(|| "a b".to_owned());
