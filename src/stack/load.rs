@@ -14,7 +14,6 @@ use super::interpolate::{Env, FromEnv, Mode, Origins, interpolate};
 use super::problem::{Found, Path, Problem, Severity};
 use super::show::{self, Placed, Problems, Source};
 use super::tree::{Node, Value};
-use super::words::choice;
 use super::{Stack, derive, foreign, schema, shape, validate, yaml};
 
 /// The name under which a stack file is looked for.
