@@ -92,6 +92,7 @@ pub async fn read(
         stage: seen.stage,
         routes: seen.routes,
         authorizer: seen.authorizer,
+        domain: seen.domain,
         functions,
         roles,
         tables,

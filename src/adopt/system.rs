@@ -27,6 +27,7 @@ pub struct System {
     pub(crate) stage: Stage,
     pub(crate) routes: Vec<Route>,
     pub(crate) authorizer: Option<Authorizer>,
+    pub(crate) domain: Option<Domain>,
     /// By physical name, as all that follow.
     pub(crate) functions: BTreeMap<String, Function>,
     pub(crate) roles: BTreeMap<String, Role>,
@@ -90,6 +91,15 @@ pub(crate) struct Route {
     pub(crate) reply: bool,
     /// Milliseconds, where it is not the longest.
     pub(crate) timeout: Option<i32>,
+}
+
+/// A domain that leads to the stage. It is only used: others may lead elsewhere under it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Domain {
+    pub(crate) name: String,
+    pub(crate) key: String,
+    /// The default endpoint is off.
+    pub(crate) only: bool,
 }
 
 #[derive(Debug, Clone, Default)]

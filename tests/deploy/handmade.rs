@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_apigatewayv2::types::{AuthorizationType, AuthorizerType, IntegrationType};
+use aws_sdk_apigatewayv2::types::{
+    AuthorizationType, AuthorizerType, DomainNameConfiguration, EndpointType, IntegrationType,
+};
 use aws_sdk_lambda::types::Environment;
 use msgai::adopt::{self, Fate, Missing, Which, Written};
 
@@ -101,6 +103,19 @@ async fn api(lab: &Lab) -> String {
     let deployment = deployment.unwrap().deployment_id.unwrap();
     let stage = gateway.create_stage().api_id(&api).stage_name("live");
     stage.deployment_id(deployment).send().await.unwrap();
+    let configuration = DomainNameConfiguration::builder()
+        .certificate_arn(
+            "arn:aws:acm:us-east-1:000000000000:certificate/12345678-1234-1234-1234-123456789012",
+        )
+        .endpoint_type(EndpointType::Regional);
+    let domain = gateway.create_domain_name().domain_name("chat.example.org");
+    let domain = domain.domain_name_configurations(configuration.build());
+    domain.send().await.unwrap();
+    let mapping = gateway.create_api_mapping().api_id(&api);
+    let mapping = mapping.domain_name("chat.example.org").stage("live");
+    mapping.api_mapping_key("hand").send().await.unwrap();
+    let off = gateway.update_api().api_id(&api);
+    off.disable_execute_api_endpoint(true).send().await.unwrap();
     api
 }
 
@@ -150,6 +165,7 @@ async fn what_was_made_by_hand_is_written_down() {
         "    memory: 512\n    timeout: 3s\n    role: hand-talk-role\n    environment:\n      DB_PASSWORD: \"${env:DB_PASSWORD}\"\n      GREETING: \"hi $${name}\"\n",
         "      tables.archive: [read]\n      connections: [send, get, disconnect]\n",
         "  select: $request.body.kind\n  stage: live\n",
+        "  domain: { name: chat.example.org, key: hand, only: true }",
         "    $connect: { function: connect, timeout: 5s }\n",
         "    # changes: route/ping: its integration is of type MOCK",
         "auth: { function: authorizer, identity: [querystring.token] }\n# changes: authorizer/theirs: another one",

@@ -10,7 +10,7 @@ use aws_sdk_apigatewayv2::types::{
     Route as RouteObject, Stage as StageObject,
 };
 
-use super::super::system::{Api, Authorizer, Note, Route, Stage, Tags, strings};
+use super::super::system::{Api, Authorizer, Domain, Note, Route, Stage, Tags, strings};
 use super::{Missing, or_note, unfit};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::Place;
@@ -22,6 +22,7 @@ pub(super) struct Seen {
     pub(super) stage: Stage,
     pub(super) routes: Vec<Route>,
     pub(super) authorizer: Option<Authorizer>,
+    pub(super) domain: Option<Domain>,
     /// Function → the version or alias that the API calls.
     pub(super) called: BTreeMap<String, Option<String>>,
     pub(super) notes: Vec<Note>,
@@ -96,6 +97,7 @@ pub(super) async fn read(
         authorizers: &authorizers,
         called: BTreeMap::new(),
         authorizer: None,
+        domain: None,
         notes: Vec::new(),
     };
     reading.about(&api);
@@ -108,7 +110,8 @@ pub(super) async fn read(
     let mut seen: Vec<Route> = routes.iter().filter_map(|r| reading.route(r)).collect();
     seen.sort_by_key(|route| order(&route.key));
     let stage_seen = reading.stage(&stage.0, &stage.1);
-    reading.domains(cloud, id).await?;
+    reading.domains(cloud, id, &stage_seen.name).await?;
+    reading.endpoint(&api);
     Ok(Seen {
         api: Api {
             id: id.to_owned(),
@@ -123,6 +126,7 @@ pub(super) async fn read(
         stage: stage_seen,
         routes: seen,
         authorizer: reading.authorizer,
+        domain: reading.domain,
         called: reading.called,
         notes: reading.notes,
     })
@@ -186,15 +190,12 @@ struct Reading<'a> {
     authorizers: &'a [AuthorizerObject],
     called: BTreeMap<String, Option<String>>,
     authorizer: Option<Authorizer>,
+    domain: Option<Domain>,
     notes: Vec<Note>,
 }
 
 impl Reading<'_> {
     fn about(&mut self, api: &GetApiOutput) {
-        if api.disable_execute_api_endpoint() == Some(true) {
-            let text = "its default endpoint is switched off";
-            self.notes.push(Note::stays("api", text));
-        }
         let usual = "$request.header.x-api-key";
         if let Some(keys) = api.api_key_selection_expression().filter(|e| *e != usual) {
             let text = format!("api keys are looked for in `{keys}`");
@@ -203,6 +204,20 @@ impl Reading<'_> {
         if api.disable_schema_validation() == Some(true) {
             let text = "messages are not validated against models";
             self.notes.push(Note::stays("api", text));
+        }
+    }
+
+    /// The default endpoint is off only beside a domain.
+    fn endpoint(&mut self, api: &GetApiOutput) {
+        if api.disable_execute_api_endpoint() != Some(true) {
+            return;
+        }
+        match &mut self.domain {
+            Some(domain) => domain.only = true,
+            None => {
+                let text = "its default endpoint is switched off, and no domain leads to it: a deploy switches it on";
+                self.notes.push(Note::changes("api", text));
+            }
         }
     }
 

@@ -25,6 +25,16 @@ impl Writer<'_> {
         for of in others.into_iter().filter(|of| of.starts_with("stage/")) {
             self.remarks(1, of);
         }
+        if let Some(domain) = &system.domain {
+            let mut words = vec![format!("name: {}", scalar(&domain.name))];
+            words.extend((!domain.key.is_empty()).then(|| format!("key: {}", scalar(&domain.key))));
+            words.extend(domain.only.then(|| "only: true".to_owned()));
+            let line = format!(
+                "domain: {{ {} }}    # used; without a `certificate` never changed",
+                words.join(", ")
+            );
+            self.page.line(1, &line);
+        }
         self.page.line(1, "routes:");
         for route in &system.routes {
             let key = &self.keys.functions[&route.function];

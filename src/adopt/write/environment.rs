@@ -144,7 +144,8 @@ impl Writer<'_> {
             "wss://{id}.execute-api.{}.amazonaws.com/{}",
             place.region, self.system.stage.name
         );
-        if value == url {
+        // With a domain, `api.url` is the domain's.
+        if value == url && self.system.domain.is_none() {
             return "${api.url}".to_owned();
         }
         escape(value).replace(id.as_str(), "${api.id}")

@@ -2,7 +2,7 @@
 
 use aws_sdk_apigatewayv2::types::{RouteSettings, Stage as StageObject};
 
-use super::super::super::system::{AccessLog, Note, Stage, Throttle, strings};
+use super::super::super::system::{AccessLog, Domain, Note, Stage, Throttle, strings};
 use super::super::or_note;
 use super::Reading;
 use crate::cloud::{Cloud, CloudError};
@@ -68,7 +68,12 @@ impl Reading<'_> {
         })
     }
 
-    pub(super) async fn domains(&mut self, cloud: &Cloud, api: &str) -> Result<(), CloudError> {
+    pub(super) async fn domains(
+        &mut self,
+        cloud: &Cloud,
+        api: &str,
+        stage: &str,
+    ) -> Result<(), CloudError> {
         let names = pages(|token| async move {
             let page = cloud
                 .call("GetDomainNames", "the account", || {
@@ -86,17 +91,28 @@ impl Reading<'_> {
                 get.domain_name(name).send()
             });
             let mappings = or_note(mappings.await, &mut self.notes, "api", "its custom domains")?;
-            let leads_here = mappings.is_some_and(|m| {
-                m.items()
-                    .iter()
-                    .any(|mapping| mapping.api_id() == Some(api))
-            });
-            if leads_here {
-                let text = format!("the domain {name} leads to it");
-                self.notes.push(Note::stays("api", text));
+            for mapping in mappings.iter().flat_map(|m| m.items()) {
+                if mapping.api_id() == Some(api) {
+                    let key = mapping.api_mapping_key().unwrap_or_default();
+                    self.leads_here(name, key, mapping.stage() == Some(stage));
+                }
             }
         }
         Ok(())
+    }
+
+    /// A stack file has one domain, and leads it to its one stage.
+    fn leads_here(&mut self, name: &str, key: &str, is_stage: bool) {
+        if is_stage && self.domain.is_none() {
+            self.domain = Some(Domain {
+                name: name.to_owned(),
+                key: key.to_owned(),
+                only: false,
+            });
+            return;
+        }
+        let text = format!("the domain {name} leads to it, too");
+        self.notes.push(Note::stays("api", text));
     }
 }
 
