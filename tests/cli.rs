@@ -13,6 +13,8 @@ mod adopt;
 mod asked;
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/captures.rs"]
+mod captures;
 #[path = "cli/cloud.rs"]
 mod cloud;
 #[path = "cli/connect.rs"]
@@ -41,6 +43,8 @@ mod streams;
 mod talk;
 #[path = "cli/taught.rs"]
 mod taught;
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[path = "cli/twins.rs"]
 mod twins;
 

@@ -10,10 +10,13 @@ use crate::resource::text::{PENDING, SECRET};
 /// As much of a digest as tells two apart.
 const DIGEST: usize = 13;
 
+/// What stands for a value that may not be shown.
+const SENSITIVE: &str = "(sensitive)";
+
 /// A value without what may not be shown.
 pub(super) fn open(value: &Value) -> Value {
     match value {
-        Value::Object(members) if members.contains_key(SECRET) => json!("(sensitive)"),
+        Value::Object(members) if members.contains_key(SECRET) => json!(SENSITIVE),
         Value::Object(members) if members.contains_key(PENDING) => json!("(known after apply)"),
         Value::Object(members) => {
             Value::Object(members.iter().map(|(k, v)| (k.clone(), open(v))).collect())
@@ -25,14 +28,17 @@ pub(super) fn open(value: &Value) -> Value {
 
 /// Before and after, each on one line; secrets, and whatever an environment held, stay hidden.
 pub(super) fn both(difference: &Difference, place: &Place) -> (String, String) {
-    let told = |value: &Value, is_short: bool| {
-        let text = told(value, difference);
-        if is_short { short(&text, place) } else { text }
-    };
     let (from, to) = (&difference.from, &difference.to);
-    let (one, other) = (told(from, true), told(to, true));
+    let before = match told(from) {
+        // Nobody knows whether what a live function holds is a secret.
+        hidden if hidden == SENSITIVE && to.is_null() => "(a value)".to_owned(),
+        hidden if hidden == SENSITIVE => "(another value)".to_owned(),
+        open => open,
+    };
+    let after = told(to);
+    let (one, other) = (short(&before, place), short(&after, place));
     if one == other {
-        return (told(from, false), told(to, false));
+        return (before, after);
     }
     if difference.field == "code" {
         return (elide(&one, DIGEST), elide(&other, DIGEST));
@@ -40,12 +46,9 @@ pub(super) fn both(difference: &Difference, place: &Place) -> (String, String) {
     (one, other)
 }
 
-fn told(value: &Value, difference: &Difference) -> String {
+fn told(value: &Value) -> String {
     match open(value) {
         Value::Null => "(none)".to_owned(),
-        Value::String(text) if text == "(sensitive)" && difference.to.is_string() => {
-            "(another value)".to_owned()
-        }
         other => plain(&other),
     }
 }
@@ -115,6 +118,7 @@ fn around(text: &[char], place: usize, room: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::text::secret;
 
     fn place() -> Place {
         Place {
@@ -149,6 +153,21 @@ mod tests {
             from.contains(":sqs:") && to.contains(":sns:"),
             "{from} {to}"
         );
+    }
+
+    #[test]
+    fn of_what_a_function_holds_only_that_it_holds_something_is_told() {
+        let of = |to: Value| {
+            let difference = Difference {
+                field: "environment.LEVEL".to_owned(),
+                from: secret("info"),
+                to,
+            };
+            both(&difference, &place()).0
+        };
+        assert_eq!(of(json!("debug")), "(another value)");
+        assert_eq!(of(secret("debug")), "(another value)");
+        assert_eq!(of(Value::Null), "(a value)");
     }
 
     #[test]

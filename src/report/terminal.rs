@@ -95,7 +95,8 @@ impl Reporter for Terminal {
             Event::Finished { id, took } => {
                 let symbol = self.close(id);
                 let took = seconds(*took);
-                let room = self.columns().saturating_sub(took.len() + 2);
+                // A line that fills its row to the end makes some terminals begin another.
+                let room = self.columns().saturating_sub(took.len() + 3);
                 let head = elide(&format!("{symbol:>3} {id}"), room);
                 let head = self.look.of_symbol(symbol, &head);
                 self.say(&format!("{head}  {}", self.look.faint(&took)));

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::scratch::{Ran, Scratch};
 
-fn client(endpoint: &str) -> logs::Client {
+pub(crate) fn client(endpoint: &str) -> logs::Client {
     let keys = logs::config::Credentials::new("key", "secret", None, None, "test");
     let config = logs::Config::builder()
         .behavior_version(logs::config::BehaviorVersion::v2026_01_12())
@@ -21,8 +21,8 @@ fn client(endpoint: &str) -> logs::Client {
     logs::Client::from_conf(config.build())
 }
 
-async fn write(client: &logs::Client, function: &str, lines: &[&str]) {
-    let group = format!("/aws/lambda/shop-{function}");
+pub(crate) async fn write(client: &logs::Client, function: &str, lines: &[&str]) {
+    let group = format!("/aws/lambda/{function}");
     let stream = client.create_log_stream().log_group_name(&group);
     // It is there from the second time on.
     stream.log_stream_name("s").send().await.ok();
@@ -41,7 +41,11 @@ fn words(endpoint: &str, words: &[&'static str]) -> Vec<String> {
     words.iter().chain(&at).map(ToString::to_string).collect()
 }
 
-fn command(scratch: &Scratch, endpoint: &str, with: &[&'static str]) -> std::process::Command {
+pub(crate) fn command(
+    scratch: &Scratch,
+    endpoint: &str,
+    with: &[&'static str],
+) -> std::process::Command {
     let words = words(endpoint, with);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut command = scratch.msgai(&words);
@@ -75,10 +79,10 @@ async fn lines_of_all_functions_are_told_filtered_and_followed() {
         connected,
         "REPORT RequestId: 1\n",
     ];
-    write(&client, "connect", &lines).await;
+    write(&client, "shop-connect", &lines).await;
     write(
         &client,
-        "talk",
+        "shop-talk",
         &["said by abc= to all\n", "and to nobody\n"],
     )
     .await;
@@ -123,10 +127,10 @@ async fn lines_of_all_functions_are_told_filtered_and_followed() {
     let mut next = move || out.next().unwrap().unwrap();
     assert!(next().ends_with("said by abc= to all"));
     assert!(next().ends_with("and to nobody"));
-    write(&client, "talk", &["later\n"]).await;
+    write(&client, "shop-talk", &["later\n"]).await;
     // Once, and nothing again that was told.
     assert!(next().ends_with("later"));
-    write(&client, "talk", &["last\n"]).await;
+    write(&client, "shop-talk", &["last\n"]).await;
     assert!(next().ends_with("last"));
     // Enough is what a signal says, and no failure.
     let pid = nix::unistd::Pid::from_raw(i32::try_from(following.id()).unwrap());
