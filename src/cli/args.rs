@@ -181,10 +181,20 @@ pub struct Policy {
     pub look: bool,
 }
 
+/// One of the names that `outputs` lists.
+fn output(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if !text.is_empty() && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("a name is like `url` or `tables.connections`".to_owned())
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Outputs {
     /// One value alone, such as `url` or `tables.connections`
-    #[arg(value_name = "NAME", conflicts_with = "env_file")]
+    #[arg(value_name = "NAME", conflicts_with = "env_file", value_parser = output)]
     pub name: Option<String>,
     /// Write KEY=value lines into this file, in place, without touching the others
     #[arg(long, value_name = "FILE")]

@@ -8,6 +8,7 @@ use std::path::Path;
 use msgai::local::{LocalCloud, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 
 use super::logs::{client, command, write};
 use super::scratch::{Ran, Scratch};
@@ -27,16 +28,17 @@ async fn everything_is_read_well_on_three_widths() {
         let cloud = LocalCloud::start(Options::default()).await.unwrap();
         let scratch = Scratch::new(&format!("captures-{columns}"), Some("ward"));
         let show = |words: &[&'static str]| {
-            let mut command = command(&scratch, &cloud.endpoint(), words);
-            command.env("CI_JOB_URL", "https://ci.example/team/chat/-/jobs/4711");
-            let (text, code) = Terminal::run(command, ROWS, columns).end();
+            let mut at_terminal = command(&scratch, &cloud.endpoint(), words);
+            at_terminal.env("CI_JOB_URL", "https://ci.example/team/chat/-/jobs/4711");
+            let (text, code) = Terminal::run(at_terminal, ROWS, columns).end();
             assert_eq!(code, Some(0), "{text}");
             text
         };
         let deployed = show(&["deploy", "--yes"]);
-        let api = show(&["outputs", "api"]);
+        let status = Ran::of(command(&scratch, &cloud.endpoint(), &["status", "--json"]));
+        let ids = ids(&status.out);
         let keep = |name: &str, text: &str| {
-            let text = redacted(text, &cloud.endpoint(), api.trim_end());
+            let text = redacted(text, &cloud.endpoint(), &ids);
             check(&format!("{name}-{columns}"), &text);
         };
         keep("deploy", &in_order(&deployed));
@@ -134,6 +136,18 @@ async fn links_are_for_terminals_that_have_them() {
     assert!(!listed.contains('\x1b'), "{listed}");
 }
 
+/// What the cloud calls the API and the deployment.
+fn ids(status: &str) -> Vec<String> {
+    let status: Value = serde_json::from_str(status).unwrap();
+    let rows = status["resources"].as_array().unwrap().iter();
+    let mine = rows.filter(|row| {
+        let id = row["id"].as_str().unwrap();
+        id.starts_with("api/") || id.starts_with("deployment/")
+    });
+    let id = |row: &Value| row["physical_id"].as_str().unwrap().to_owned();
+    mine.map(id).collect()
+}
+
 /// Changes end in any order.
 fn in_order(text: &str) -> String {
     let (mut plan, mut done): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
@@ -157,11 +171,12 @@ fn in_order(text: &str) -> String {
 }
 
 /// Without what differs from one run to the next, and as wide as before.
-fn redacted(text: &str, cloud: &str, api: &str) -> String {
+fn redacted(text: &str, cloud: &str, ids: &[String]) -> String {
     let port = cloud.rsplit(':').next().unwrap();
-    let text = text
-        .replace(port, "4747")
-        .replace(api, &"x".repeat(api.len()));
+    let mut text = text.replace(port, "4747");
+    for id in ids {
+        text = text.replace(id, &"x".repeat(id.len()));
+    }
     let lines = text.lines().map(|line| {
         let words: Vec<&str> = line.split(' ').collect();
         let next = words.iter().skip(1).chain(&[""]);
@@ -175,7 +190,7 @@ fn redacted(text: &str, cloud: &str, api: &str) -> String {
     lines.collect::<Vec<_>>().join("\n") + "\n"
 }
 
-/// Times, how long something took, digests, and the ids of deployments.
+/// Times, how long something took, and digests.
 fn word(word: &str, next: &str) -> String {
     let is = |fits: fn(char) -> bool| !word.is_empty() && word.chars().all(fits);
     let is_time = is(|c| c.is_ascii_digit() || ":-.".contains(c));
@@ -187,7 +202,7 @@ fn word(word: &str, next: &str) -> String {
         return "0.0".to_owned();
     }
     let is_id = is(|c| c.is_ascii_digit() || c.is_ascii_lowercase());
-    if is_id && word.contains(|c: char| c.is_ascii_digit()) && matches!(word.len(), 6 | 16) {
+    if is_id && word.len() == 16 && word.contains(|c: char| c.is_ascii_digit()) {
         return "x".repeat(word.len());
     }
     word.to_owned()
