@@ -68,24 +68,20 @@ async fn converse(
         is_heard: door.stack.is_some() && door.dialect.presence.is_some(),
         stop: signals(),
     };
-    match edited(context, args, guest) {
-        Some((mut keyboard, mut above)) => {
-            let options = options(true);
-            let talking = talk(client, dial, &options, &mut keyboard, &mut above);
-            let ended = Box::pin(talking).await;
-            // In this order: the editor lets go before the terminal is put back.
-            drop(keyboard);
-            drop(above);
-            ended
-        }
-        None => {
-            let mut keyboard = Keyboard::stream(BufReader::new(tokio::io::stdin()));
-            let mut lines = Lines(std::io::stdout());
-            let options = options(false);
-            let talking = talk(client, dial, &options, &mut keyboard, &mut lines);
-            Box::pin(talking).await
-        }
-    }
+    let Some((mut keyboard, mut above)) = edited(context, args, guest) else {
+        let mut keyboard = Keyboard::stream(BufReader::new(tokio::io::stdin()));
+        let mut lines = Lines(std::io::stdout());
+        let options = options(false);
+        let talking = talk(client, dial, &options, &mut keyboard, &mut lines);
+        return Box::pin(talking).await;
+    };
+    let options = options(true);
+    let talking = talk(client, dial, &options, &mut keyboard, &mut above);
+    let ended = Box::pin(talking).await;
+    // In this order: the editor lets go before the terminal is put back.
+    drop(keyboard);
+    drop(above);
+    ended
 }
 
 /// Line editing, where there is a terminal that can be drawn on, and somebody at it.

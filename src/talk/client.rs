@@ -177,14 +177,13 @@ impl Client {
                 Message::Binary(bytes) => return Frame::Binary(bytes.len()),
                 // The end is when the stream is over: then the answer to this has been sent.
                 Message::Close(frame) => self.closed = Some(Closed::from(frame)),
-                // Pings are answered by the next read; a bare frame never comes out of a read.
-                Message::Ping(_) | Message::Frame(_) => {}
                 Message::Pong(bytes) if self.pings > 0 => {
                     self.pings -= 1;
                     return Frame::Pong(bytes.to_vec());
                 }
-                // Nobody asked.
-                Message::Pong(_) => {}
+                // Pings are answered by the next read, other pongs were asked for by nobody, and a bare frame never
+                // comes out of a read.
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
         }
     }

@@ -169,12 +169,12 @@ mod tests {
         json!({"messageId": id, "senderId": "bob", "position": position})
     }
 
-    fn gap(since: u64, missing: u64) -> Option<Gap> {
-        Some(Gap {
+    fn gap(since: u64, missing: u64) -> Gap {
+        Gap {
             timeline: None,
             since,
             missing,
-        })
+        }
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
             news(&mut follow, "m9", 9),
             News {
                 again: false,
-                gap: gap(6, 2)
+                gap: Some(gap(6, 2))
             }
         );
         follow.ask(None);

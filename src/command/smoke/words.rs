@@ -106,7 +106,8 @@ impl Conversation {
 
     fn text(&self) -> String {
         let lines = self.steps.iter().flat_map(|step| &step.lines);
-        lines.map(|line| format!("{line}\n")).collect()
+        let lines: Vec<&str> = lines.map(String::as_str).collect();
+        lines.join("\n")
     }
 
     /// The number of each step's last line.
@@ -184,15 +185,15 @@ fn talk((field, action): (&str, &str), to: &To) -> Vec<Step> {
         To::Group(_) => (Some("alice"), r#""status":"delivered","recipients":1"#),
     };
     let own = |n: u8| own.map(|alice| hears(alice, n));
-    let mut heard = vec![says(1), hears("bob", 1)];
-    heard.extend(own(1));
+    let mut said = vec![says(1), hears("bob", 1)];
+    said.extend(own(1));
     let mut gone = vec!["bob vanishes".to_owned(), says(2)];
     gone.extend(own(2));
     gone.push(is_told(2, nobody));
     vec![
         Step {
             name: "one hears what the other says",
-            lines: heard,
+            lines: said,
         },
         Step {
             name: "the sender is told so",

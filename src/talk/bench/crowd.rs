@@ -169,7 +169,7 @@ impl Stage<'_, '_> {
         for message in 0..self.plan.all() {
             sleep_until(self.begun + self.plan.due(message)).await;
             let text = self.plan.text(message, self.crowd, dialect)?.to_string();
-            let sender = self.plan.sender(message, self.crowd);
+            let sender = self.crowd.sender(message);
             if orders[sender].send(Order { message, text }).is_err() {
                 // That client is gone, and in the report as such.
                 self.tally.borrow_mut().unsent();

@@ -1,5 +1,6 @@
 //! What is to be said when, by whom, to whom.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -57,10 +58,6 @@ impl Plan {
         slot(member, self.connect_rate)
     }
 
-    pub(super) fn sender(&self, message: usize, crowd: &Crowd) -> usize {
-        message % crowd.members.len()
-    }
-
     fn id(&self, message: usize) -> String {
         format!("bench-{}-{message}", self.run)
     }
@@ -78,19 +75,12 @@ impl Plan {
         crowd: &Crowd,
         dialect: &Dialect,
     ) -> Result<Value, NoRoute> {
-        let sender = self.sender(message, crowd);
+        let sender = crowd.sender(message);
         let member = &crowd.members[sender];
-        let whom = match &member.group {
-            Some(group) => Whom::Group(group.clone()),
-            None => {
-                let hearers = crowd.hearers[sender].iter();
-                Whom::People(
-                    hearers
-                        .map(|&one| crowd.members[one].user.clone())
-                        .collect(),
-                )
-            }
-        };
+        let name = |&one: &usize| crowd.members[one].user.clone();
+        let people = || Whom::People(crowd.hearers[sender].iter().map(name).collect());
+        let group = member.group.clone().map(Whom::Group);
+        let whom = group.unwrap_or_else(people);
         let text = "x".repeat(self.length);
         let saying = Saying {
             text: &text,
@@ -109,14 +99,16 @@ fn slot(number: usize, rate: f64) -> Duration {
 impl Crowd {
     /// In groups everybody hears everybody; else each is heard by the next.
     pub fn new(members: Vec<Member>) -> Self {
-        let count = members.len();
-        let hearers = |(index, member): (usize, &Member)| match &member.group {
-            None => vec![(index + 1) % count],
-            Some(_) => {
-                let all = members.iter().enumerate();
-                let same = all.filter(|(_, other)| other.group == member.group);
-                same.map(|(index, _)| index).collect()
+        let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, member) in members.iter().enumerate() {
+            if let Some(group) = &member.group {
+                groups.entry(group).or_default().push(index);
             }
+        }
+        let hearers = |(index, member): (usize, &Member)| {
+            let group = member.group.as_deref().and_then(|group| groups.get(group));
+            let next = || vec![(index + 1) % members.len()];
+            group.cloned().unwrap_or_else(next)
         };
         let hearers = members.iter().enumerate().map(hearers).collect();
         Self { members, hearers }
@@ -128,6 +120,10 @@ impl Crowd {
 
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    pub(super) fn sender(&self, message: usize) -> usize {
+        message % self.members.len()
     }
 
     pub(super) fn hearers(&self, sender: usize) -> &[usize] {

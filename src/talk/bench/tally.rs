@@ -144,7 +144,7 @@ pub struct Tally<'a> {
 
 impl<'a> Tally<'a> {
     pub fn new(plan: &'a Plan, crowd: &'a Crowd, report: Report) -> Self {
-        let hearers = |message| crowd.hearers(plan.sender(message, crowd)).len();
+        let hearers = |message| crowd.hearers(crowd.sender(message)).len();
         Self {
             plan,
             crowd,
@@ -197,7 +197,7 @@ impl<'a> Tally<'a> {
     }
 
     fn arrived(&mut self, hearer: usize, message: usize, at: Duration) {
-        let sender = self.plan.sender(message, self.crowd);
+        let sender = self.crowd.sender(message);
         let hearers = self.crowd.hearers(sender);
         let Some(place) = hearers.iter().position(|&one| one == hearer) else {
             return self.error("a message to somebody else");

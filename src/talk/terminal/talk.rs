@@ -306,10 +306,11 @@ impl<'a, S: Screen> Talk<'a, S> {
             self.show(&Event::Closed(&closed))?;
             return Ok(Some(closed));
         }
-        if self.options.is_heard && self.last_sent.elapsed() >= QUIET {
-            if let Ok(here) = self.options.dialect.presence(None) {
-                self.put(client, &here.to_string()).await?;
-            }
+        if self.options.is_heard
+            && self.last_sent.elapsed() >= QUIET
+            && let Ok(here) = self.options.dialect.presence(None)
+        {
+            self.put(client, &here.to_string()).await?;
         }
         self.ping(client, OWN_BEAT.to_vec()).await?;
         Ok(None)
@@ -346,13 +347,13 @@ impl<'a, S: Screen> Talk<'a, S> {
             }
             Wish::Send(text) => return self.put(client, &text).await,
             Wish::Say(whom, text) => self.say(&whom, &text),
-            Wish::Go(text) => match self.last.clone() {
-                Some(whom) => self.say(&whom, &text),
-                None => {
+            Wish::Go(text) => {
+                let Some(whom) = self.last.clone() else {
                     let why = "to whom? /to NAME TEXT, /group GROUP TEXT; /help says more";
                     return self.show(&Event::Trouble(why));
-                }
-            },
+                };
+                self.say(&whom, &text)
+            }
             Wish::Typing(names) => match self.whom(names) {
                 Some(whom) => dialect.typing(&whom),
                 None => return self.show(&Event::Trouble("say whom: /typing NAME")),

@@ -164,7 +164,7 @@ async fn watched(
     refuse_from: usize,
 ) -> (Ended, Vec<String>, usize) {
     let dials = Cell::new(0);
-    let (ended, lines) = with_server(async |url| {
+    let (ended, lines) = Box::pin(with_server(async |url| {
         let dial = async || {
             dials.set(dials.get() + 1);
             let query = if dials.get() >= refuse_from {
@@ -193,7 +193,7 @@ async fn watched(
         };
         let ended = talk(client, dial, &options, &mut keyboard, &mut screen);
         (ended.await.unwrap(), screen.lines)
-    })
+    }))
     .await;
     (ended, lines, dials.get())
 }
@@ -210,7 +210,7 @@ async fn after_a_cut_there_is_another_connection_and_what_was_missed_is_asked_fo
         ("catchUp", replay),
         ("bob: six", "/quit\n"),
     ];
-    let (ended, lines, dials) = watched(POSITION_5, &cues, usize::MAX).await;
+    let (ended, lines, dials) = Box::pin(watched(POSITION_5, &cues, usize::MAX)).await;
     assert!(ended.is_wanted && dials == 1, "{lines:#?}");
     let marks = |text: &str| lines.iter().position(|line| line.contains(text));
     let order = [
@@ -236,14 +236,14 @@ async fn after_a_cut_there_is_another_connection_and_what_was_missed_is_asked_fo
 async fn a_gap_is_asked_for_at_once() {
     let seven = "{\"say\":[{\"type\":\"message\",\"data\":{\"messageId\":\"m8\",\"senderId\":\"bob\",\"content\":\"eight\",\"position\":8}}]}\n";
     let cues = [("bob: five", seven), (r#""since":5"#, "/quit\n")];
-    let (_, lines, _) = watched(POSITION_5, &cues, usize::MAX).await;
+    let (_, lines, _) = Box::pin(watched(POSITION_5, &cues, usize::MAX)).await;
     let told = "12:00:00 · 2 missing before this one; asking for what comes behind 5";
     assert!(lines.iter().any(|line| line == told), "{lines:#?}");
 }
 
 #[tokio::test]
 async fn what_the_server_decided_ends_it() {
-    let (ended, lines, dials) = watched("{\"close\":1008}\n", &[], usize::MAX).await;
+    let (ended, lines, dials) = Box::pin(watched("{\"close\":1008}\n", &[], usize::MAX)).await;
     assert!(
         !ended.is_wanted && ended.why.is_none() && dials == 0,
         "{lines:#?}"
@@ -253,7 +253,7 @@ async fn what_the_server_decided_ends_it() {
         "{lines:#?}"
     );
     // A handshake that is refused for good ends it, too.
-    let (ended, lines, dials) = watched("{\"close\":1001}\n", &[], 1).await;
+    let (ended, lines, dials) = Box::pin(watched("{\"close\":1001}\n", &[], 1)).await;
     assert_eq!(dials, 1, "{lines:#?}");
     assert!(
         matches!(ended.why, Some(ConnectError::Refused { status: 403, .. })),
@@ -264,7 +264,7 @@ async fn what_the_server_decided_ends_it() {
 #[tokio::test]
 async fn what_is_typed_while_there_is_no_connection_is_not_lost_silently() {
     let cues = [("connecting again", "/to bob hi\n/quit\n")];
-    let (ended, lines, dials) = watched("{\"close\":1001}\n", &cues, usize::MAX).await;
+    let (ended, lines, dials) = Box::pin(watched("{\"close\":1001}\n", &cues, usize::MAX)).await;
     assert!(ended.is_wanted && dials == 0, "{lines:#?}");
     assert!(
         lines.last().unwrap().contains("this is not sent"),
