@@ -494,7 +494,16 @@ async fn interrupted() {
     }
 }
 
-#[cfg(not(unix))]
+/// Ctrl-Break is what a runner of jobs sends when Ctrl-C was not enough, and ends other programs at once.
+#[cfg(windows)]
 async fn interrupted() {
-    drop(tokio::signal::ctrl_c().await);
+    match tokio::signal::windows::ctrl_break() {
+        Ok(mut ctrl_break) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = ctrl_break.recv() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
 }

@@ -205,7 +205,7 @@ fn unreadable(error: &object::read::Error) -> Unfit {
     Unfit::Unreadable(error.to_string())
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 pub(super) fn newest_glibc(bytes: &[u8]) -> Option<Glibc> {
     let header = FileHeader64::<Endianness>::parse(bytes).expect("an ELF header");
     let endian = header.endian().expect("an endianness");

@@ -16,7 +16,7 @@ use super::Spec;
 use super::Work;
 use super::desk::{self, Event, Said};
 use super::group::Group;
-use super::launch::Launch;
+use super::launch::{Launch, of_system};
 use super::memory::{self, Memory};
 use super::pipes;
 use super::record::Record;
@@ -158,6 +158,7 @@ impl Environment {
             .args(&launch.args)
             .current_dir(&spec.folder)
             .env_clear()
+            .envs(of_system())
             .envs(variables(world, spec, &acts.credentials, &log.stream, port))
             .envs(launch.variables)
             .stdin(Stdio::null())

@@ -73,6 +73,20 @@ fn provided(spec: &Spec) -> Result<Launch, Unstartable> {
     })
 }
 
+/// A file that is there and empty.
+const NOTHING: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
+
+/// What a process cannot do without on this system, whatever AWS gives it: Windows finds its sockets by `SystemRoot`.
+pub(super) fn of_system() -> Vec<(&'static str, OsString)> {
+    let names: &[&str] = if cfg!(windows) {
+        &["SystemRoot", "TEMP"]
+    } else {
+        &[]
+    };
+    let found = |name: &&'static str| Some((*name, std::env::var_os(name)?));
+    names.iter().filter_map(found).collect()
+}
+
 async fn managed(world: &World, spec: &Spec, language: Language) -> Result<Launch, Unstartable> {
     let interpreters = &world.lambda.fleet().interpreters;
     let found = interpreters.find(world, language, &spec.runtime).await;
@@ -96,8 +110,8 @@ async fn managed(world: &World, spec: &Spec, language: Language) -> Result<Launc
     // Some builds of Python find their own library by it.
     inherit(&mut launch, spec, "LD_LIBRARY_PATH");
     // The developer's own credentials and settings are not the function's.
-    launch.set_default(spec, "AWS_CONFIG_FILE", "/dev/null");
-    launch.set_default(spec, "AWS_SHARED_CREDENTIALS_FILE", "/dev/null");
+    launch.set_default(spec, "AWS_CONFIG_FILE", NOTHING);
+    launch.set_default(spec, "AWS_SHARED_CREDENTIALS_FILE", NOTHING);
     Ok(launch)
 }
 
