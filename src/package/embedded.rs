@@ -94,12 +94,15 @@ fn of(one: &Embedded) -> Result<Carried, PackageError> {
     if !one.native {
         elf::check(&bootstrap, one.arch).map_err(|unfit| unfit.explain(what, one.arch))?;
     }
-    let digest = Sha256::digest(one.zip);
+    let mut sha256 = String::new();
+    for byte in Sha256::digest(one.zip) {
+        sha256.push_str(&format!("{byte:02x}"));
+    }
     Ok(Carried {
         architecture: one.arch,
         native: one.native,
         size: one.zip.len(),
-        sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        sha256,
     })
 }
 
