@@ -168,8 +168,8 @@ async fn domains(
             return Ok((None, Vec::new()));
         };
         let is_ours = domain.ours && scope.used_domain.as_deref() != Some(name);
-        let api = listed.api.as_deref();
-        let mappings = mapping::list(cloud, scope, api, name, is_ours).await?;
+        let known = (listed.api.as_deref(), &listed.remembered);
+        let mappings = mapping::list(cloud, scope, known, name, is_ours).await?;
         Ok::<_, CloudError>((Some(domain), mappings))
     });
     let (mut all, mut used) = (Vec::new(), None);

@@ -5,7 +5,7 @@ use super::local::Local;
 use super::session::Session;
 use crate::describe::Address;
 use crate::names::{Facts, Kind, LIVE, Place, ResourceId};
-use crate::resource::api;
+use crate::resource::{api, mapping};
 
 /// Makes words lead somewhere, where the terminal has links and there is a page.
 pub(crate) struct Links<'a> {
@@ -88,6 +88,12 @@ fn page(place: &Place, api: Option<&str>, id: &ResourceId, at: &str) -> Option<S
         Kind::Function => lambda(""),
         Kind::Version => lambda(&format!("/versions/{at}")),
         Kind::Alias => lambda(&format!("/aliases/{LIVE}")),
+        Kind::Domain | Kind::Mapping => {
+            let domain = mapping::domain_of(id);
+            format!(
+                "{console}/apigateway/main/publish/domain-names?domain={domain}&region={region}"
+            )
+        }
         _ => of_api(place, api?),
     })
 }

@@ -96,14 +96,22 @@ impl Sight {
             "stack": self.plan.stack,
             "place": self.plan.place,
             "resources": resources,
-            "outputs": self.outputs.as_ref().map(Outputs::json),
-            "record": self.record.as_ref().map(Looked::json),
+            "outputs": self.outputs_json(),
             "dangers": self.plan.json()["dangers"],
             "warnings": crate::stack::to_json(&session.loaded.warnings),
             "newest_release": Some(self.lock.release).filter(|n| *n > 0),
             "live_release": self.live,
             "lock": self.lock.holder.as_ref().map(json_of),
         })
+    }
+
+    /// With the record as it was found.
+    fn outputs_json(&self) -> Option<Value> {
+        let mut outputs = self.outputs.as_ref()?.json();
+        if let Some(record) = &self.record {
+            outputs["record"] = record.json();
+        }
+        Some(outputs)
     }
 
     /// All of it; where that is more lines than there are, what is as it should be is only counted.

@@ -78,7 +78,7 @@ impl Managed for Mapping {
 
     fn settings(&self, facts: &Facts) -> Value {
         let api = super::text::Text::id(api::id(&self.stack));
-        json!({ "api": api.value(facts), "stage": self.stage })
+        settings(api.value(facts), &self.stage, true)
     }
 
     async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
@@ -113,8 +113,11 @@ impl Managed for Mapping {
     ) -> Result<Physical, CloudError> {
         let _turn = work.cloud.pace().api_write().await;
         // One that led elsewhere becomes ours by what follows.
-        if touches(because, "api") {
+        if touches(because, "api") || touches(because, "remembered") {
             self.remember(work).await?;
+        }
+        if !touches(because, "api") && !touches(because, "stage") {
+            return Ok(at.clone());
         }
         let (domain, mapping) = parts(at);
         work.cloud
@@ -131,6 +134,10 @@ impl Managed for Mapping {
             .await?;
         Ok(at.clone())
     }
+}
+
+fn settings(api: Value, stage: &str, remembered: bool) -> Value {
+    json!({ "api": api, "remembered": remembered, "stage": stage })
 }
 
 impl Mapping {
@@ -213,26 +220,33 @@ async fn all(cloud: &Cloud, domain: &str) -> Result<Vec<ApiMapping>, CloudError>
     .await
 }
 
+/// What is known of the stack's API: its id, and the tags that remember where it has mappings.
+pub(crate) type Known<'a> = (Option<&'a str>, &'a Tags);
+
 /// All mappings of a domain that lead to our API, or have a name that the stack wants; and `others`, too, where those
 /// would go with the domain.
 pub(crate) async fn list(
     cloud: &Cloud,
     scope: &Scope,
-    api: Option<&str>,
+    known: Known<'_>,
     domain: &str,
     others: bool,
 ) -> Result<Vec<Found>, CloudError> {
     let items = all(cloud, domain).await?;
-    let found = items.iter().map(|item| object(item, scope, api, domain));
+    let found = items.iter().map(|item| object(item, scope, known, domain));
     let counts = |found: &Found| others || found.ours || scope.wanted.contains(&found.id);
     Ok(found.filter(counts).collect())
 }
 
-fn object(item: &ApiMapping, scope: &Scope, api: Option<&str>, domain: &str) -> Found {
+fn object(item: &ApiMapping, scope: &Scope, (api, tags): Known<'_>, domain: &str) -> Found {
     let leads_to = item.api_id().unwrap_or_default();
     let id = id(domain, key(item));
     let at = physical(domain, item.api_mapping_id().unwrap_or_default());
-    let settings = json!({ "api": leads_to, "stage": item.stage().unwrap_or_default() });
+    let settings = settings(
+        json!(leads_to),
+        item.stage().unwrap_or_default(),
+        tags.contains_key(&remembered(&id.name)),
+    );
     Found {
         ours: api == Some(leads_to) || scope.adopt.contains(&id),
         id,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use aws_sdk_apigatewayv2 as apigatewayv2;
 use aws_sdk_iam as iam;
 use aws_sdk_sts as sts;
 use msgai::local::{Happening, LocalCloud, Options};
@@ -85,7 +86,10 @@ const LIFE: [(&str, &[&str]); 16] = [
     ("stack.yaml", &["policy", "--function", "connect"]),
     ("grown.yaml", &["deploy", "--yes"]),
     (DRIFT, &[]),
-    ("stack.yaml", &["deploy", "--yes", "--keep", "1"]),
+    (
+        "stack.yaml",
+        &["deploy", "--yes", "--keep", "1", "--drop-connections"],
+    ),
     ("stack.yaml", &["destroy", "--yes", "--delete-data"]),
 ];
 
@@ -113,11 +117,24 @@ fn is_of_itself(action: &str, resource: &str) -> bool {
         && resource.ends_with(&format!("role/{ROLE}"))
 }
 
+/// With a domain of its own, which is reached by it only.
+const DOMAIN: &str = "  stage: production
+  domain:
+    name: chat.example.org
+    certificate: arn:aws:acm:us-east-1:000000000000:certificate/a
+    key: chat
+    only: true
+";
+
 /// A folder with the stack's files, and `grown.yaml`: everything about it that can be said, said otherwise.
 fn shop(name: &str) -> Scratch {
     let scratch = Scratch::new(name, Some("shop"));
     fs::create_dir(scratch.dir.join("code")).unwrap();
     scratch.write("code/index.mjs", "export const handler = async () => {};\n");
+    for file in ["stack.yaml", "changed.yaml"] {
+        let text = scratch.read(file);
+        scratch.write(file, &text.replace("  stage: production\n", DOMAIN));
+    }
     let mut text = scratch.read("stack.yaml");
     for (from, to) in [
         (
@@ -130,6 +147,7 @@ fn shop(name: &str) -> Scratch {
             "source: code\n    memory: 256\n    concurrency: 5",
         ),
         ("$connect: connect", "$connect: talk"),
+        ("certificate/a", "certificate/b"),
     ] {
         assert!(text.contains(from), "{from}");
         text = text.replace(from, to);
@@ -151,6 +169,22 @@ async fn drift(endpoint: &str) {
         .role_name(OURS)
         .policy_document(trust.to_string());
     trust.send().await.unwrap();
+    lead_astray(endpoint).await;
+}
+
+/// The domain leads to a stage of the API that nobody deploys to.
+async fn lead_astray(endpoint: &str) {
+    let client = client!(apigatewayv2, endpoint);
+    let apis = client.get_apis().send().await.unwrap();
+    let api = apis.items()[0].api_id().unwrap();
+    let stage = client.create_stage().api_id(api).stage_name("astray");
+    stage.send().await.unwrap();
+    let all = client.get_api_mappings().domain_name("chat.example.org");
+    let all = all.send().await.unwrap();
+    let mapping = all.items()[0].api_mapping_id().unwrap();
+    let update = client.update_api_mapping().domain_name("chat.example.org");
+    let update = update.api_mapping_id(mapping).api_id(api).stage("astray");
+    update.send().await.unwrap();
 }
 
 /// A cloud that enforces, or only tells; its stack's files, and the policy printed for them.
@@ -260,7 +294,17 @@ fn allows((action, resources): &Pair, (asked, resource): &Pair) -> bool {
 }
 
 /// What is in the policy although this life never asks for it.
-const KEPT: [(&str, &str, &str); 3] = [
+const KEPT: [(&str, &str, &str); 5] = [
+    (
+        "apigateway:TagResource",
+        "/domainnames",
+        "the same of CreateDomainName",
+    ),
+    (
+        "iam:CreateServiceLinkedRole",
+        "AWSServiceRoleForAPIGateway",
+        "the first domain of an account asks for it, and the local cloud has no such role",
+    ),
     (
         "apigateway:TagResource",
         "/apis",

@@ -269,6 +269,25 @@ async fn a_domain_of_somebody_is_used_and_never_changed() {
     assert_up_to_date(&lab, &without).await;
 }
 
+/// Somebody mapped it by hand, as whoever comes from a script did.
+#[tokio::test]
+async fn a_mapping_that_is_there_is_remembered() {
+    let lab = Lab::instant().await;
+    make_domain(&lab).await;
+    lab.deploy(&Draft::from(SMALL)).await;
+    let api = api(&lab).await.api_id.unwrap();
+    let create = lab.sdk.apigateway.create_api_mapping().domain_name(NAME);
+    let create = create.api_mapping_key("chat").api_id(&api);
+    create.stage("production").send().await.unwrap();
+    assert_up_to_date(&lab, &Draft::from(SMALL)).await;
+    let named = lab.deploy(&with(", key: chat")).await;
+    assert_eq!(changes(&named.plan), ["~ mapping/chat.example.org/chat"]);
+    assert_up_to_date(&lab, &with(", key: chat")).await;
+    lab.deploy(&Draft::from(SMALL)).await;
+    assert_eq!(mappings(&lab).await, Vec::<String>::new());
+    assert_up_to_date(&lab, &Draft::from(SMALL)).await;
+}
+
 /// Its certificate is no concern of the file any more; the domain that it names is.
 #[tokio::test]
 async fn a_domain_that_is_named_stays_although_its_certificate_is_not() {

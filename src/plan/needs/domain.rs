@@ -45,10 +45,12 @@ impl Needs<'_> {
         at: &Physical,
         because: Because<'_>,
     ) {
-        let (_, id) = at.id.split_once('/').unwrap_or(("", ANY));
-        let arn = format!("{}/{id}", self.mappings(&mapping.domain));
-        self.add(&arn, &["apigateway:PATCH"]);
-        if touched(because, &["api"]) {
+        if touched(because, &["api", "stage"]) {
+            let (_, id) = at.id.split_once('/').unwrap_or(("", ANY));
+            let arn = format!("{}/{id}", self.mappings(&mapping.domain));
+            self.add(&arn, &["apigateway:PATCH"]);
+        }
+        if touched(because, &["api", "remembered"]) {
             self.remember("apigateway:POST");
         }
     }
