@@ -367,12 +367,14 @@ Examples:
     Logs(Logs),
     /// Estimate what the stack costs a month, and which quota it meets first
     ///
-    /// Arithmetic on prices and quotas of one Region, as the last lines say; no account is asked.
+    /// Arithmetic on prices and quotas of one Region, as the last lines say. No account is asked, unless
+    /// `--measured` asks CloudWatch what was used.
     #[command(after_help = "\
 Examples:
   msgai cost --users 5000
   msgai cost --users 5000 --messages-per-user-day 200 --recipients 8
   msgai cost --users 5000 --plot
+  msgai cost --measured --since 7d
   msgai cost --users 100000 --json | jq .toPay")]
     Cost(Cost),
     /// Print the least IAM policy for who deploys, or of a function

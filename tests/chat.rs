@@ -5,6 +5,8 @@
 
 #[path = "chat/access.rs"]
 mod access;
+#[path = "chat/consumed.rs"]
+mod consumed;
 #[path = "chat/crowd.rs"]
 mod crowd;
 #[path = "chat/deployed.rs"]

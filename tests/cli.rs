@@ -25,6 +25,8 @@ mod denied;
 mod lock;
 #[path = "cli/logs.rs"]
 mod logs;
+#[path = "cli/measured.rs"]
+mod measured;
 #[path = "cli/policy.rs"]
 mod policy;
 #[path = "cli/preflight.rs"]

@@ -1,6 +1,10 @@
 //! What `cost` takes.
 
+use std::time::Duration;
+
 use clap::Args;
+
+use super::args::time;
 
 #[derive(Debug, Args)]
 pub struct Cost {
@@ -28,4 +32,10 @@ pub struct Cost {
     /// Draw the costs against the users, with the quotas that are met on the way
     #[arg(long)]
     pub plot: bool,
+    /// From what CloudWatch counted for the stack that is deployed, instead
+    #[arg(long, conflicts_with_all = ["users", "messages_per_user_day", "recipients", "hours", "months", "peak"])]
+    pub measured: bool,
+    /// How far back that goes, such as `12h` or `7d`; at most `14d`
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = time, requires = "measured")]
+    pub since: Duration,
 }

@@ -10,6 +10,7 @@ pub mod fault;
 mod formation;
 pub(crate) mod lines;
 mod make;
+pub(crate) mod metrics;
 pub mod pace;
 pub mod simulate;
 pub mod wait;
@@ -75,6 +76,7 @@ struct Inner {
     dynamodb: aws_sdk_dynamodb::Client,
     iam: aws_sdk_iam::Client,
     logs: aws_sdk_cloudwatchlogs::Client,
+    cloudwatch: aws_sdk_cloudwatch::Client,
     tagging: aws_sdk_resourcegroupstagging::Client,
     sts: aws_sdk_sts::Client,
     formation: aws_sdk_cloudformation::Client,
@@ -107,6 +109,7 @@ impl Cloud {
                 dynamodb: aws_sdk_dynamodb::Client::new(&config),
                 iam: aws_sdk_iam::Client::new(&config),
                 logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+                cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
                 tagging: aws_sdk_resourcegroupstagging::Client::new(&config),
                 sts: aws_sdk_sts::Client::new(&config),
                 formation: aws_sdk_cloudformation::Client::new(&config),
@@ -167,6 +170,10 @@ impl Cloud {
 
     pub(crate) fn logs(&self) -> &aws_sdk_cloudwatchlogs::Client {
         &self.inner.logs
+    }
+
+    pub(crate) fn cloudwatch(&self) -> &aws_sdk_cloudwatch::Client {
+        &self.inner.cloudwatch
     }
 
     pub(crate) fn tagging(&self) -> &aws_sdk_resourcegroupstagging::Client {

@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::session::find;
+use super::measured::{self, Taken};
+use super::session::{Session, find};
 use crate::cli::Cost;
 use crate::cost::{
     Bound, Estimate, Figures, Grows, How, Line, Load, Shape, Traffic, Usage, estimate_of, figures,
@@ -13,6 +15,9 @@ use crate::cost::{
 };
 use crate::error::Error;
 use crate::plan::wrap::{COLUMNS, wrap};
+
+/// Minutes of a day: what is counted in less says little of a month.
+const SHORT: f64 = 1440.0;
 
 /// What an estimate is made of, and what is to be said of it.
 struct Basis {
@@ -26,9 +31,13 @@ struct Basis {
     notes: Vec<String>,
 }
 
-pub(crate) fn run(context: &Context, args: &Cost) -> Result<ExitCode, Error> {
+pub(crate) async fn run(context: &Context, args: &Cost) -> Result<ExitCode, Error> {
     let figures = figures();
-    let basis = given(context, args, &figures)?;
+    let basis = if args.measured {
+        counted(context, args, &figures).await?
+    } else {
+        given(context, args, &figures)?
+    };
     show(context, args, &basis, &figures);
     Ok(ExitCode::SUCCESS)
 }
@@ -89,6 +98,51 @@ fn given(context: &Context, args: &Cost, figures: &Figures) -> Result<Basis, Err
         given: ("traffic", json!(traffic)),
         notes: vec![storm],
     })
+}
+
+/// From what CloudWatch counted for what is deployed.
+async fn counted(context: &Context, args: &Cost, figures: &Figures) -> Result<Basis, Error> {
+    let session = Session::open(context).await?;
+    let Taken {
+        measured,
+        arm,
+        first,
+    } = measured::take(&session, args).await?;
+    let from = Timestamp::from_second(first).unwrap_or_default();
+    let from = from.strftime("%Y-%m-%d %H:%M UTC");
+    let basis = format!(
+        "Counted by CloudWatch from {from} on, {}; a month is {} times as much.",
+        lasted(measured.minutes),
+        number(measured.factor())
+    );
+    let unknown = format!(
+        "`<` is at most: nobody counts how long connections last, so each is taken for two hours, nor how large a \
+         message is, so each is taken for {} bytes and all of them for outgoing (`--message-bytes`).",
+        args.message_bytes
+    );
+    let mut notes = vec![basis, unknown];
+    if measured.minutes < SHORT {
+        notes.push("That is a short time to go by: a day has quiet and busy hours.".to_owned());
+    }
+    Ok(Basis {
+        usage: measured.usage(&figures.quotas),
+        load: measured.load(),
+        shape: Shape {
+            arm,
+            ..Shape::of(&session.loaded.stack)
+        },
+        users: None,
+        given: ("measured", json!(measured)),
+        notes,
+    })
+}
+
+fn lasted(minutes: f64) -> String {
+    match minutes {
+        m if m < 120.0 => format!("{m:.0} min"),
+        m if m < 2880.0 => format!("{:.0} hours", m / 60.0),
+        m => format!("{:.1} days", m / 1440.0),
+    }
 }
 
 fn document(estimate: &Estimate, basis: &Basis, figures: &Figures) -> Value {

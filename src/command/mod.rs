@@ -14,6 +14,8 @@ pub mod history;
 pub mod init;
 pub mod logs;
 pub mod man;
+pub mod measured;
+pub mod metrics;
 pub mod outputs;
 pub mod policy;
 pub mod rollback;
@@ -104,7 +106,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<ExitCode, Error
         Command::Unlock => Box::pin(unlock::run(context)).await,
         Command::Outputs(args) => Box::pin(outputs::run(context, &args)).await,
         Command::Logs(args) => Box::pin(logs::run(context, &args)).await,
-        Command::Cost(args) => cost::run(context, &args),
+        Command::Cost(args) => cost::run(context, &args).await,
         Command::Policy(args) => Box::pin(policy::run(context, &args)).await,
         Command::Dev(args) => Box::pin(dev::run(context, &args)).await,
         Command::Connect(args) => Box::pin(connect::run(context, &args)).await,

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::links::Links;
+use super::metrics::{LastHour, last_hour};
 use super::output::{Outputs, outputs};
 use super::record::{self, Looked};
 use super::rollback::live_of;
@@ -56,6 +57,7 @@ struct Sight {
     lock: Lock,
     /// The release that callers reach, where it is one of the newest.
     live: Option<u64>,
+    metrics: LastHour,
 }
 
 impl Sight {
@@ -77,7 +79,8 @@ impl Sight {
         let outputs = outputs(session, &plan.facts);
         let live = outputs.as_ref().and(runs.ok());
         let live = live.and_then(|runs| live_of(&runs, &plan.facts));
-        let record = record::looked(outputs.as_ref()).await;
+        let record = record::looked(outputs.as_ref());
+        let (record, metrics) = futures_util::join!(record, last_hour(session, &plan.facts));
         Ok(Self {
             rows: rows(&plan, &observed),
             plan,
@@ -85,6 +88,7 @@ impl Sight {
             record,
             lock,
             live,
+            metrics,
         })
     }
 
@@ -102,6 +106,7 @@ impl Sight {
             "newest_release": Some(self.lock.release).filter(|n| *n > 0),
             "live_release": self.live,
             "lock": self.lock.holder.as_ref().map(json_of),
+            "metrics": self.metrics.json(),
         })
     }
 
@@ -150,6 +155,7 @@ impl Sight {
         if let Some(record) = &self.record {
             out.push_str(&format!("{}\n", wrap(&record.to_string(), width)));
         }
+        out.push_str(&self.metrics.text(context, width));
         out
     }
 

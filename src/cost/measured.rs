@@ -1,9 +1,12 @@
 //! A month as CloudWatch counted a part of it.
 
-use super::{Amount, GB, Load, MILLION, MONTH_MINUTES, Quotas, Shape, Usage};
+use serde::Serialize;
+
+use super::{Amount, GB, Load, MILLION, MONTH_MINUTES, Quotas, Usage};
 
 /// What was counted while the stack was looked at; nothing, where nobody counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Measured {
     /// How long, as far as there is data.
     pub minutes: f64,
@@ -23,7 +26,8 @@ pub struct Measured {
 }
 
 /// The busiest minutes, each by itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Peaks {
     pub connects: Option<f64>,
     pub messages: Option<f64>,
@@ -86,19 +90,6 @@ impl Measured {
             table_writes: second(table_writes),
             group_rows: None,
             group_timeline: None,
-        }
-    }
-}
-
-/// What stands in the lines instead, where a quota's load is of one group: nobody counts by group.
-impl Shape {
-    /// Without what is not counted, for a measurement.
-    #[must_use]
-    pub fn without_groups(self) -> Self {
-        Self {
-            shards: 0.0,
-            timelines: 0.0,
-            ..self
         }
     }
 }

@@ -110,8 +110,8 @@ impl Usage {
             calls: all(calls / MILLION),
             gb_seconds: all((sending + connecting) / 1000.0),
             writes: all(writes / MILLION),
-            // The sender's row strongly, its own connections, and the recipients' rows.
-            reads: all(month.messages * (1.0 + 0.5 + found) / MILLION),
+            // The sender's row and the timeline's head strongly, its own connections, and the recipients' rows.
+            reads: all(month.messages * (1.0 + shape.timelines + 0.5 + found) / MILLION),
             stored_gb: all(traffic.stored_bytes(month.messages, shape) / GB),
             log_gb: all((lines + access) / GB),
             metrics: all(shape.metrics),

@@ -363,7 +363,7 @@ impl Edge {
             Service::DynamoDb => dynamodb::answer(world, operation, body.clone()).await,
             Service::Logs => logs::answer(world, operation, body),
             Service::Tagging => tagging::answer(world, operation, body).await,
-            Service::Metrics => metrics::answer(world, operation, body),
+            Service::Metrics(spoken) => metrics::answer(world, operation, spoken, body),
             Service::Iam => iam::answer(world, operation, &call.parameters),
             Service::Sts => sts::answer(world, operation, &call.parameters, caller),
             // Its body is `Whole`, so it was forwarded.

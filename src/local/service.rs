@@ -12,8 +12,16 @@ use super::refusal::Refusal;
 use super::sts::Untaken;
 use super::wire::{Protocol, RPC};
 
-/// Where CloudWatch's operations are, by the name of its service.
+/// CloudWatch's name for its service, and where its operations are.
+const METRICS_TARGET: &str = "GraniteServiceVersion20100801";
 pub(super) const METRICS_PATH: &str = "/service/GraniteServiceVersion20100801/operation/";
+
+/// What clients of `CloudWatch` speak: Rust's and JavaScript's CBOR, Python's and the CLI JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    Cbor,
+    Json,
+}
 
 /// The services with a control plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +31,7 @@ pub(crate) enum Service {
     DynamoDb,
     Logs,
     Tagging,
-    Metrics,
+    Metrics(Spoken),
     Iam,
     Sts,
 }
@@ -43,11 +51,12 @@ impl Service {
         match text(headers, "x-amz-target").split('.').next()? {
             "DynamoDB_20120810" | "DynamoDBStreams_20120810" => return Some(Self::DynamoDb),
             "Logs_20140328" => return Some(Self::Logs),
+            METRICS_TARGET => return Some(Self::Metrics(Spoken::Json)),
             "ResourceGroupsTaggingAPI_20170126" => return Some(Self::Tagging),
             _ => {}
         }
         if text(headers, "smithy-protocol") == RPC && path.starts_with(METRICS_PATH) {
-            return Some(Self::Metrics);
+            return Some(Self::Metrics(Spoken::Cbor));
         }
         if path == "/account" || path.starts_with("/v2/") {
             return Some(Self::ApiGateway);
@@ -74,7 +83,7 @@ impl Service {
             Self::DynamoDb => "dynamodb",
             Self::Logs => "logs",
             Self::Tagging => "tagging",
-            Self::Metrics => "monitoring",
+            Self::Metrics(_) => "monitoring",
             Self::Iam => "iam",
             Self::Sts => "sts",
         }
@@ -85,7 +94,8 @@ impl Service {
             Self::ApiGateway | Self::Lambda => Protocol::Rest,
             Self::DynamoDb => Protocol::Json("1.0"),
             Self::Logs | Self::Tagging => Protocol::Json("1.1"),
-            Self::Metrics => Protocol::Cbor,
+            Self::Metrics(Spoken::Cbor) => Protocol::Cbor,
+            Self::Metrics(Spoken::Json) => Protocol::Json("1.0"),
             Self::Iam => Protocol::Query("https://iam.amazonaws.com/doc/2010-05-08/"),
             Self::Sts => Protocol::Query("https://sts.amazonaws.com/doc/2011-06-15/"),
         }
@@ -128,7 +138,7 @@ impl Service {
             }
             Self::DynamoDb => (400, "com.amazon.coral.service#AccessDeniedException"),
             Self::Logs | Self::Tagging => (400, "AccessDeniedException"),
-            Self::Iam | Self::Sts | Self::Metrics => {
+            Self::Iam | Self::Sts | Self::Metrics(_) => {
                 return Refusal::new(403, "AccessDenied", sentence);
             }
         };
@@ -156,7 +166,7 @@ impl Service {
     /// A refusal of the front door, spelled as the service's protocol spells it.
     fn denied(self, code: &str, message: &str) -> Refusal {
         match self {
-            Self::ApiGateway | Self::Lambda | Self::Metrics => {
+            Self::ApiGateway | Self::Lambda | Self::Metrics(_) => {
                 Refusal::new(403, format!("{code}Exception"), message)
             }
             Self::DynamoDb => Refusal::new(
@@ -179,7 +189,7 @@ impl Service {
                     Self::DynamoDb => "com.amazonaws.dynamodb.v20120810#InternalServerError",
                     Self::Logs => "ServiceUnavailableException",
                     Self::Tagging => "InternalServiceException",
-                    Self::Metrics => "InternalServiceError",
+                    Self::Metrics(_) => "InternalServiceError",
                     Self::Lambda => "ServiceException",
                     Self::ApiGateway => "InternalServerErrorException",
                     Self::Iam | Self::Sts => "InternalFailure",
@@ -201,7 +211,7 @@ impl Service {
                 "Rate exceeded",
             ),
             Self::Logs | Self::Tagging => Refusal::new(400, "ThrottlingException", "Rate exceeded"),
-            Self::Iam | Self::Sts | Self::Metrics => {
+            Self::Iam | Self::Sts | Self::Metrics(_) => {
                 Refusal::new(400, "Throttling", "Rate exceeded")
             }
         }
@@ -238,7 +248,7 @@ pub(super) fn limit(service: Service, operation: &str) -> Option<(&'static str, 
         (Service::Lambda, _) => Some(("lambda", per_second(15))),
         (Service::DynamoDb, "TagResource") => Some(("dynamodb:TagResource", per_second(5))),
         // GetMetricData is granted 50 times a second.
-        (Service::Metrics, _) => Some(("monitoring", per_second(50))),
+        (Service::Metrics(_), _) => Some(("monitoring", per_second(50))),
         (Service::DynamoDb | Service::Logs | Service::Tagging | Service::Iam | Service::Sts, _) => {
             None
         }
@@ -353,7 +363,13 @@ mod tests {
                 "POST",
                 "/service/GraniteServiceVersion20100801/operation/GetMetricData",
                 &[("smithy-protocol", "rpc-v2-cbor")],
-                Some(Service::Metrics),
+                Some(Service::Metrics(Spoken::Cbor)),
+            ),
+            (
+                "POST",
+                "/",
+                &[("x-amz-target", "GraniteServiceVersion20100801.ListMetrics")],
+                Some(Service::Metrics(Spoken::Json)),
             ),
             ("POST", "/", &[form], Some(Service::Iam)),
             ("POST", "/", &[form, sts], Some(Service::Sts)),

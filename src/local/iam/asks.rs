@@ -40,7 +40,7 @@ pub(crate) fn of(world: &World, asked: Asked<'_>) -> Vec<Ask> {
         Service::Logs => logs(world, asked.operation, asked.body),
         Service::Iam => iam(world, asked.operation, asked.parameters),
         Service::Tagging => vec![Ask::new(format!("tag:{}", asked.operation), "*").shown("")],
-        Service::Metrics => {
+        Service::Metrics(_) => {
             vec![Ask::new(format!("cloudwatch:{}", asked.operation), "*").shown("")]
         }
         // Who one is may everybody ask, and AssumeRole asks by itself.

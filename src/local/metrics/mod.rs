@@ -1,4 +1,4 @@
-//! `CloudWatch`'s metrics (the protocol with CBOR): what the other services count, by the minute, and what log lines say of
+//! `CloudWatch`'s metrics (in CBOR or in awsJson 1.0): what the other services count, by the minute, and what log lines say of
 //! themselves in the embedded format.
 //!
 //! In: values, by namespace, name and dimensions. Out: `GetMetricData` and `ListMetrics`, as AWS answers them. Never: the
@@ -19,6 +19,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 use super::refusal::Refusal;
+use super::service::Spoken;
 use super::wire::Reply;
 use super::{World, cbor, locked};
 pub(crate) use count::{Integration, Invocation};
@@ -78,9 +79,18 @@ impl Metrics {
     }
 }
 
-pub(crate) fn answer(world: &World, operation: &str, body: &[u8]) -> Result<Reply, Refusal> {
-    let Some(Value::Object(body)) = cbor::read(body) else {
-        return Err(Refusal::new(400, "SerializationException", "no CBOR map"));
+pub(crate) fn answer(
+    world: &World,
+    operation: &str,
+    spoken: Spoken,
+    body: &[u8],
+) -> Result<Reply, Refusal> {
+    let read = match spoken {
+        Spoken::Cbor => cbor::read(body),
+        Spoken::Json => serde_json::from_slice(body).ok(),
+    };
+    let Some(Value::Object(body)) = read else {
+        return Err(Refusal::new(400, "SerializationException", "no map"));
     };
     match operation {
         "GetMetricData" => data::get(world, &body.into()).map(Reply::ok),

@@ -14,8 +14,10 @@ fn start() -> u64 {
 }
 
 fn ask(world: &World, operation: &str, body: &Value) -> Result<Value, Refusal> {
-    let answer = answer(world, operation, &cbor::write(body))?;
-    Ok(answer.body.unwrap_or_default())
+    let in_cbor = answer(world, operation, Spoken::Cbor, &cbor::write(body));
+    let in_json = answer(world, operation, Spoken::Json, body.to_string().as_bytes());
+    assert_eq!(in_cbor, in_json);
+    Ok(in_cbor?.body.unwrap_or_default())
 }
 
 fn query(

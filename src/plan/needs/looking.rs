@@ -54,6 +54,8 @@ impl Needs<'_> {
     /// Where nobody knows yet what is there: these are asked of all objects or of none.
     fn search(&mut self) {
         self.add(ANY, &["tag:GetResources", "iam:ListRoles"]);
+        // What `status` says of the last hour.
+        self.maybe(ANY, &["cloudwatch:GetMetricData"]);
         let groups = format!("{}:{ANY}", self.place.log_group_arn(""));
         self.add(&groups, &["logs:DescribeLogGroups"]);
         for path in ["/apis", &format!("/apis/{ANY}")] {

@@ -1,8 +1,8 @@
 //! What CloudWatch hears of a conversation.
 
 use super::*;
-use crate::local::cbor;
 use crate::local::metrics;
+use crate::local::service::Spoken;
 
 /// The sum of a metric of the test stage or of a function; nothing, where nobody counted.
 fn sum(cloud: &Cloud, namespace: &str, metric: &str, dimensions: &Value) -> Option<f64> {
@@ -12,7 +12,13 @@ fn sum(cloud: &Cloud, namespace: &str, metric: &str, dimensions: &Value) -> Opti
         "StartTime": now - 60, "EndTime": now + 60,
         "MetricDataQueries": [{ "Id": "m", "MetricStat": { "Metric": metric, "Period": 60, "Stat": "Sum" } }],
     });
-    let answer = metrics::answer(&cloud.world, "GetMetricData", &cbor::write(&request)).unwrap();
+    let answer = metrics::answer(
+        &cloud.world,
+        "GetMetricData",
+        Spoken::Json,
+        request.to_string().as_bytes(),
+    )
+    .unwrap();
     answer.body.unwrap()["MetricDataResults"][0]["Values"][0].as_f64()
 }
 
