@@ -163,11 +163,11 @@ mod tests {
                 .into_iter()
                 .flatten()
         });
-        let mut sourced = BTreeSet::new();
+        let mut found = BTreeSet::new();
         for name in known {
-            assert!(sourced.insert(name.clone()), "{name} has two sources");
+            assert!(found.insert(name.clone()), "{name} has two sources");
         }
-        assert_eq!(sourced, figures);
+        assert_eq!(found, figures);
     }
 
     #[test]

@@ -230,8 +230,14 @@ fn lines(usage: &Usage, shape: &Shape, figures: &Figures) -> Vec<Line> {
             free.transfer_gb,
         ),
     ];
-    // The one thing that gets cheaper by the million.
-    let messages = Line {
+    std::iter::once(messages(usage, prices))
+        .chain(rest.into_iter().map(Priced::line))
+        .collect()
+}
+
+/// The one thing that gets cheaper by the million.
+fn messages(usage: &Usage, prices: &Prices) -> Line {
+    Line {
         service: "API Gateway",
         what: "messages in and out",
         amount: usage.messages.value,
@@ -242,10 +248,7 @@ fn lines(usage: &Usage, shape: &Shape, figures: &Figures) -> Vec<Line> {
             .value
             .map(|millions| prices.messages(millions)),
         free: 0.0,
-    };
-    std::iter::once(messages)
-        .chain(rest.into_iter().map(Priced::line))
-        .collect()
+    }
 }
 
 #[cfg(test)]

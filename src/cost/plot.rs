@@ -6,6 +6,9 @@ use super::{Bound, Estimate, Figures, Grows, Load, Shape, Usage, estimate_of};
 
 const WIDTH: usize = 66;
 
+/// More rows than any month has dollars.
+const MOST: usize = 100;
+
 /// Rows for each power of ten.
 const ROWS: f64 = 2.0;
 
@@ -44,7 +47,9 @@ pub fn plot(
     let costs: Vec<f64> = (0..WIDTH).map(cost).collect();
     let scale = Scale::around(&costs);
     let mut rows = vec![vec![' '; WIDTH]; scale.rows()];
-    marks.iter().for_each(|mark| axis.draw(mark, &mut rows));
+    for mark in &marks {
+        axis.draw(mark, &mut rows);
+    }
     for (column, cost) in costs.iter().enumerate() {
         if let Some(row) = scale.row(*cost) {
             rows[row][column] = '*';
@@ -140,7 +145,8 @@ impl Scale {
     }
 
     fn rows(self) -> usize {
-        (0..).take_while(|&row| self.level(row) >= self.low).count()
+        let rows = (0..MOST).take_while(|&row| self.level(row) >= self.low);
+        rows.count()
     }
 
     fn level(self, row: usize) -> f64 {

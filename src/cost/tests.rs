@@ -127,10 +127,13 @@ fn a_timeline_costs_a_transaction() {
     assert!(more.abs() < 0.001, "{with} {without}");
 }
 
+/// A change, and how much more of which line it makes.
+type Change = (fn(&mut Shape), &'static str, &'static str, f64);
+
 #[test]
 fn what_a_stack_has_costs() {
     let plain = of(&traffic(), &bare());
-    let changes: [(fn(&mut Shape), &str, &str, f64); 6] = [
+    let changes: [Change; 6] = [
         // Three units for each of 0.243 M rows put and deleted, one of them new.
         (
             |s| s.connection_indexes = 3.0,
@@ -153,8 +156,8 @@ fn what_a_stack_has_costs() {
     for (change, service, what, more) in changes {
         let mut shape = bare();
         change(&mut shape);
-        let changed = of(&traffic(), &shape);
-        let off = amount(&changed, service, what) - amount(&plain, service, what) - more;
+        let other = of(&traffic(), &shape);
+        let off = amount(&other, service, what) - amount(&plain, service, what) - more;
         assert!(off.abs() < more * 1e-4, "{service} {what} {off}");
     }
     let arm = Shape {
@@ -272,8 +275,8 @@ fn a_plot_fits_and_marks_what_binds() {
         assert!(chart.iter().any(|line| line.contains('A')), "{text}");
         // Dearer to the right: each star is at least as high as the one before.
         let height = |column: usize| {
-            let is_star = |line: &&str| line.as_bytes().get(column) == Some(&b'*');
-            chart.iter().position(|line| is_star(&line))
+            let is_star = |line: &str| line.as_bytes().get(column) == Some(&b'*');
+            chart.iter().position(|line| is_star(line))
         };
         let heights: Vec<usize> = (12..78).filter_map(height).collect();
         assert!(heights.len() > 40, "{text}");

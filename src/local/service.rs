@@ -92,10 +92,9 @@ impl Service {
     pub(super) fn protocol(self) -> Protocol {
         match self {
             Self::ApiGateway | Self::Lambda => Protocol::Rest,
-            Self::DynamoDb => Protocol::Json("1.0"),
+            Self::DynamoDb | Self::Metrics(Spoken::Json) => Protocol::Json("1.0"),
             Self::Logs | Self::Tagging => Protocol::Json("1.1"),
             Self::Metrics(Spoken::Cbor) => Protocol::Cbor,
-            Self::Metrics(Spoken::Json) => Protocol::Json("1.0"),
             Self::Iam => Protocol::Query("https://iam.amazonaws.com/doc/2010-05-08/"),
             Self::Sts => Protocol::Query("https://sts.amazonaws.com/doc/2011-06-15/"),
         }

@@ -1,11 +1,13 @@
 //! What a message really consumes, held against what `cost` says it does.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_cloudwatch::primitives::DateTime;
-use aws_sdk_cloudwatch::types::{MetricDataQuery, MetricStat};
+use aws_sdk_cloudwatch::types::{MetricDataQuery, MetricDataResult, MetricStat};
 use msgai::cost::{Estimate, Shape, Traffic, estimate, figures};
 use msgai::local::Happening;
 use serde_json::json;
@@ -17,7 +19,7 @@ use super::person::Person;
 
 const MESSAGES: u32 = 10;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn client(chat: &Deployed) -> Client {
     let config = Config::builder()
@@ -55,7 +57,7 @@ async fn sum(client: &Client, namespace: &str, name: &str) -> f64 {
         .await
         .unwrap();
     let results = found.metric_data_results().iter();
-    results.flat_map(|result| result.values()).sum()
+    results.flat_map(MetricDataResult::values).sum()
 }
 
 async fn units(client: &Client) -> [f64; 2] {

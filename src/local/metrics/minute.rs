@@ -128,7 +128,9 @@ mod tests {
 
     fn minute(values: &[f64]) -> Minute {
         let mut minute = Minute::default();
-        values.iter().for_each(|value| minute.add(*value));
+        for value in values {
+            minute.add(*value);
+        }
         minute
     }
 

@@ -364,7 +364,7 @@ async fn the_edge_speaks_cbor_and_refuses_in_it() {
 fn a_series_that_nobody_asked_for_an_hour_is_still_there() {
     let world = world();
     world.count_connect("api", "stage");
-    world.clock.turn(Duration::from_secs(1800));
+    world.clock.turn(Duration::from_mins(30));
     world.count_connect("api", "stage");
     let of_stage = [("ApiId", "api"), ("Stage", "stage")];
     for dimensions in [&of_stage[..], &of_stage[..1]] {
