@@ -46,6 +46,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("code", "source"),
     ("codeUri", "source"),
     ("service", "name"),
+    ("domainName", "name"),
+    ("certificateArn", "certificate"),
+    ("basePath", "key"),
+    ("apiMappingKey", "key"),
     ("stack", "name"),
 ];
 

@@ -468,6 +468,7 @@ pub struct ApiDef {
     #[schemars(example = throttle_example())]
     pub throttle: Option<ThrottleDef>,
     /// A domain of one's own, at which clients connect. Unless said: AWS's own address.
+    #[schemars(example = serde_json::json!({ "name": "chat.example.org" }))]
     pub domain: Option<DomainDef>,
     /// Access logs, one JSON line an event. They need a role for API Gateway's logs in the account. Unless said:
     /// none.

@@ -98,8 +98,6 @@ const CASES: &[Case] = &[
     (
         "  stage: production\n",
         "  stage: production\n  domain: { certificate: \"arn:aws:acm:us-east-1:111122223333:certificate/a\" }\n",
-        &[
-            "22:3 error: `api.domain` needs `name` / `name`: the host that clients connect to. Its DNS record is yours to make, and msgai prints it",
-        ],
+        &["22:3 error: `api.domain` needs `name` / `name`: the host that clients connect to"],
     ),
 ];
