@@ -6,7 +6,10 @@ mod versions;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::local::Realism;
 use crate::local::clock::Clock;
@@ -196,7 +199,16 @@ async fn state_and_code_survive_a_restart() {
         .call("GET", &format!("{F}/f"), Value::Null)
         .await
         .json();
-    assert_eq!(after, before);
+    assert_eq!(after["Configuration"], before["Configuration"]);
+    // Where the code can be had is another address, and leads to the same code.
+    let location = after["Code"]["Location"].as_str().unwrap();
+    let (_, path) = location.split_once("/_aws/").unwrap();
+    let package = super::snapshot(&cloud.world, &format!("/_aws/{path}")).unwrap();
+    assert_eq!(
+        after["Configuration"]["CodeSha256"],
+        STANDARD.encode(Sha256::digest(package))
+    );
+    assert!(super::snapshot(&cloud.world, "/_aws/lambda/snapshots/other").is_none());
     let zips = std::fs::read_dir(dir.path().join("code")).unwrap().count();
     assert_eq!(zips, 1, "only f's package is left");
 }
