@@ -212,12 +212,11 @@ impl Reading<'_> {
         if api.disable_execute_api_endpoint() != Some(true) {
             return;
         }
-        match &mut self.domain {
-            Some(domain) => domain.only = true,
-            None => {
-                let text = "its default endpoint is switched off, and no domain leads to it: a deploy switches it on";
-                self.notes.push(Note::changes("api", text));
-            }
+        if let Some(domain) = &mut self.domain {
+            domain.only = true;
+        } else {
+            let text = "its default endpoint is switched off, and no domain leads to it: a deploy switches it on";
+            self.notes.push(Note::changes("api", text));
         }
     }
 

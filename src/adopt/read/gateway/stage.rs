@@ -91,7 +91,8 @@ impl Reading<'_> {
                 get.domain_name(name).send()
             });
             let mappings = or_note(mappings.await, &mut self.notes, "api", "its custom domains")?;
-            for mapping in mappings.iter().flat_map(|m| m.items()) {
+            let mappings = mappings.and_then(|answer| answer.items);
+            for mapping in mappings.into_iter().flatten() {
                 if mapping.api_id() == Some(api) {
                     let key = mapping.api_mapping_key().unwrap_or_default();
                     self.leads_here(name, key, mapping.stage() == Some(stage));
