@@ -396,11 +396,6 @@ fn websocket(endpoint: &str) -> String {
     }
 }
 
-/// A cloud's error as a person meets it.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the shape that `map_err` takes"
-)]
 fn named_region(target: &Target) -> Result<(), Error> {
     // An emulator may call its only Region anything.
     let of_aws = target.endpoint.is_none();
@@ -411,6 +406,11 @@ fn named_region(target: &Target) -> Result<(), Error> {
     }
 }
 
+/// A cloud's error as a person meets it.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that `map_err` takes"
+)]
 pub(crate) fn of_cloud(error: CloudError) -> Error {
     let kind = match error.fault {
         Fault::Denied => ErrorKind::Refused,

@@ -229,7 +229,7 @@ impl<'a> Needs<'a> {
                 self.gateway(&format!("/integrations/{}", at.id), "apigateway:PATCH");
             }
             Resource::Route(_) => self.gateway(&format!("/routes/{}", at.id), "apigateway:PATCH"),
-            Resource::RouteResponse(_) => {}
+            Resource::RouteResponse(_) | Resource::EndpointOff(_) => {}
             Resource::Permission(permission) => {
                 self.statement(permission, "lambda:AddPermission");
                 self.statement(permission, "lambda:RemovePermission");
@@ -237,7 +237,6 @@ impl<'a> Needs<'a> {
             Resource::Stage(stage) => self.update_stage(stage, because),
             Resource::Domain(domain) => self.update_domain(domain, because),
             Resource::Mapping(mapping) => self.update_mapping(mapping, at, because),
-            Resource::EndpointOff(_) => {}
             Resource::Deployment(deployment) => self.deploy(&deployment.stage),
         }
     }
