@@ -214,9 +214,10 @@ impl Plan {
             let before = inside::before(after, policy, because);
             let lines = inside::statements(&before, after, &self.place);
             // What differs beside the statements, such as the version, is no statement's.
-            all.push(match lines.is_empty() {
-                true => Told::Value(difference),
-                false => Told::Policy(policy, lines),
+            all.push(if lines.is_empty() {
+                Told::Value(difference)
+            } else {
+                Told::Policy(policy, lines)
             });
         }
         all
