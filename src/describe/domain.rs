@@ -64,7 +64,7 @@ impl Describing<'_> {
     }
 
     /// Events name the host that a client came by, and behind a domain the stage has another name: who posts needs the
-    /// whole URL. An endpoint on this machine is found by AWS_ENDPOINT_URL.
+    /// whole URL. An endpoint on this machine is found by `AWS_ENDPOINT_URL`.
     pub(crate) fn management(
         &self,
         methods: &BTreeSet<&'static str>,

@@ -78,7 +78,7 @@ impl Managed for Mapping {
 
     fn settings(&self, facts: &Facts) -> Value {
         let api = super::text::Text::id(api::id(&self.stack));
-        settings(api.value(facts), &self.stage, true)
+        settings(&api.value(facts), &self.stage, true)
     }
 
     async fn create(&self, work: &Work<'_>) -> Result<Physical, CloudError> {
@@ -136,7 +136,7 @@ impl Managed for Mapping {
     }
 }
 
-fn settings(api: Value, stage: &str, remembered: bool) -> Value {
+fn settings(api: &Value, stage: &str, remembered: bool) -> Value {
     json!({ "api": api, "remembered": remembered, "stage": stage })
 }
 
@@ -243,7 +243,7 @@ fn object(item: &ApiMapping, scope: &Scope, (api, tags): Known<'_>, domain: &str
     let id = id(domain, key(item));
     let at = physical(domain, item.api_mapping_id().unwrap_or_default());
     let settings = settings(
-        json!(leads_to),
+        &json!(leads_to),
         item.stage().unwrap_or_default(),
         tags.contains_key(&remembered(&id.name)),
     );

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_apigatewayv2::types::{DomainNameConfiguration, EndpointType, SecurityPolicy};
+use msgai::adopt::{self, Which};
 use msgai::local::Realism;
 use msgai::names::{Kind, ResourceId};
 use msgai::plan::guard::Consent;
@@ -286,6 +287,38 @@ async fn a_mapping_that_is_there_is_remembered() {
     lab.deploy(&Draft::from(SMALL)).await;
     assert_eq!(mappings(&lab).await, Vec::<String>::new());
     assert_up_to_date(&lab, &Draft::from(SMALL)).await;
+}
+
+/// What `init --from-api` writes of it: the one way in, or none where there are several.
+#[tokio::test]
+async fn what_leads_to_an_api_is_written_down_with_it() {
+    let lab = Lab::instant().await;
+    make_domain(&lab).await;
+    lab.deploy(&with(", key: chat, only: true")).await;
+    let api = api(&lab).await.api_id.unwrap();
+    let written = async || {
+        let which = Which::Api(api.clone());
+        let system = adopt::read(&lab.cloud, &lab.place, &which, None).await;
+        let system = system.unwrap_or_else(|_| panic!("{api} is not read"));
+        adopt::write(&system, "small")
+            .unwrap_or_else(|problems| panic!("{}", problems.render(false)))
+    };
+    let one = written().await.text;
+    let domain = "\n  domain:\n    name: chat.example.org\n    key: chat\n    only: true\n";
+    assert!(one.contains(domain), "{one}");
+
+    let create = lab.sdk.apigateway.create_api_mapping().domain_name(NAME);
+    let create = create.api_mapping_key("more").api_id(&api);
+    create.stage("production").send().await.unwrap();
+    let several = written().await.text;
+    assert!(!several.contains("\n  domain:"), "{several}");
+    for said in [
+        "the domain chat.example.org/chat leads to it",
+        "the domain chat.example.org/more leads to it",
+        "its own address is switched off; a deploy switches it on",
+    ] {
+        assert!(several.contains(said), "{said}: {several}");
+    }
 }
 
 /// Its certificate is no concern of the file any more; the domain that it names is.
