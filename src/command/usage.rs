@@ -179,15 +179,15 @@ impl<'a> Line<'a> {
     }
 
     fn unknown_argument(&self) -> Told {
-        let whole = self.context(ContextKind::InvalidArg);
+        let argument = self.context(ContextKind::InvalidArg);
         let whose = self.whose();
-        if whole.starts_with('-') {
-            let flag = whole.split('=').next().unwrap_or_default();
+        if argument.starts_with('-') {
+            let flag = argument.split('=').next().unwrap_or_default();
             let message = format!("`{whose}` has no flag `{flag}`");
             return (message, self.meant_flag(flag));
         }
-        let message = format!("`{whose}` takes no `{whole}`");
-        (message, self.meant_word(whole))
+        let message = format!("`{whose}` takes no `{argument}`");
+        (message, self.meant_word(argument))
     }
 
     fn flags(&self) -> Vec<String> {

@@ -85,19 +85,17 @@ impl Environments<'_> {
     /// The one to lay over the rest.
     pub(super) fn chosen(&self, chosen: Option<&str>, found: &mut Vec<Found>) -> Option<Node> {
         let chosen = chosen?;
-        match self.all.get(chosen) {
-            Some(over) => over.map().is_some().then(|| over.clone()),
-            None => {
-                let names = self
-                    .all
-                    .map()
-                    .into_iter()
-                    .flat_map(|map| map.keys().map(String::as_str));
-                let hint = choice(chosen, names, "declared");
-                let message = format!("environment `{chosen}` is not declared");
-                found.push(Found::error(None, message).maybe(hint));
-                None
-            }
+        if let Some(over) = self.all.get(chosen) {
+            return over.map().is_some().then(|| over.clone());
         }
+        let names = self
+            .all
+            .map()
+            .into_iter()
+            .flat_map(|map| map.keys().map(String::as_str));
+        let hint = choice(chosen, names, "declared");
+        let message = format!("environment `{chosen}` is not declared");
+        found.push(Found::error(None, message).maybe(hint));
+        None
     }
 }

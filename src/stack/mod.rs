@@ -65,7 +65,7 @@ pub struct Stack {
     #[serde(default)]
     #[schemars(example = &"-dev")]
     pub suffix: String,
-    /// The AWS Region. `--region` and AWS_REGION come before it, the profile after it. Unless said: from there, or
+    /// The AWS Region. `--region` and `AWS_REGION` come before it, the profile after it. Unless said: from there, or
     /// an error.
     #[schemars(example = &"us-east-1")]
     pub region: Option<String>,

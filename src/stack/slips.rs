@@ -130,24 +130,19 @@ fn colon(at: &Mark, text: &str) -> Option<Found> {
     if words.starts_with(['-', '"', '\'', '[', '{']) || words.contains(": ") {
         return None;
     }
-    match words.split_once(':') {
-        Some((key, value)) => Some(told(
-            mark,
-            "a colon needs a space after it",
-            format!("write `{key}: {value}`"),
-        )),
-        None => {
-            let written = words.split_once(' ').map_or_else(
-                || format!("{words}:"),
-                |(key, value)| format!("{key}: {}", value.trim()),
-            );
-            Some(told(
-                mark,
-                "a key needs a colon after it",
-                format!("write `{written}`"),
-            ))
-        }
+    if let Some((key, value)) = words.split_once(':') {
+        let written = format!("write `{key}: {value}`");
+        return Some(told(mark, "a colon needs a space after it", written));
     }
+    let written = words.split_once(' ').map_or_else(
+        || format!("{words}:"),
+        |(key, value)| format!("{key}: {}", value.trim()),
+    );
+    Some(told(
+        mark,
+        "a key needs a colon after it",
+        format!("write `{written}`"),
+    ))
 }
 
 /// A block that was copied with its fence.
@@ -195,14 +190,13 @@ fn bracket(at: &Mark, text: &str) -> Option<Found> {
             (_, '\n') => comment = false,
             _ if comment => {}
             (Some(mark), _) if c == mark => quote = None,
-            (Some(_), _) => {}
             (None, '#') if before.is_whitespace() => comment = true,
             (None, '"' | '\'') if !before.is_alphanumeric() => quote = Some(c),
             (None, '{' | '[') if before != '$' => open.push((byte, c)),
             (None, '}' | ']') => {
                 open.pop();
             }
-            (None, _) => {}
+            _ => {}
         }
         before = c;
     }
@@ -248,6 +242,6 @@ pub(super) fn twin(key: &str, at: &Mark, text: &str) -> Option<usize> {
         indented && name.trim_matches(['"', '\'']) == key
     };
     let before: Vec<&str> = text.get(..start)?.lines().collect();
-    let at = before.iter().rposition(|line| same(&line))?;
+    let at = before.iter().rposition(same)?;
     Some(at + 1)
 }

@@ -108,7 +108,7 @@ fn every_example_is_taken_and_every_command_has_one_of_its_own() {
 
 #[test]
 fn a_line_is_read_as_a_shell_reads_it() {
-    let line = r#"T=$(msgai token --user a) msgai connect 'a  b' | jq  and so on"#;
+    let line = r"T=$(msgai token --user a) msgai connect 'a  b' | jq  and so on";
     assert_eq!(
         calls(line),
         [

@@ -150,11 +150,11 @@ pub(super) mod tests {
     }
 
     pub(crate) fn crowd(groups: &[Option<&str>]) -> Crowd {
-        let member = |(n, group): (usize, &Option<&str>)| Member {
+        let member = |(n, group): (usize, Option<&str>)| Member {
             user: format!("u{n}"),
             group: group.map(str::to_owned),
         };
-        Crowd::new(groups.iter().enumerate().map(member).collect())
+        Crowd::new(groups.iter().copied().enumerate().map(member).collect())
     }
 
     #[test]
