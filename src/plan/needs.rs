@@ -281,10 +281,7 @@ impl<'a> Needs<'a> {
                 self.on_alias(function, "lambda:RemovePermission");
             }
             Kind::Stage => self.remove("/stages", &at.id),
-            Kind::Domain => {
-                let arn = self.place.domain_arn(&id.name);
-                self.add(&arn, &["apigateway:DELETE"]);
-            }
+            Kind::Domain => self.remove_domain(&id.name),
             Kind::Mapping => self.remove_mapping(at),
             Kind::EndpointOff => self.gateway("", "apigateway:PATCH"),
             // They go with their function and their stage.

@@ -7,6 +7,7 @@ pub mod alias;
 pub mod api;
 pub mod authorizer;
 pub mod deployment;
+mod desired;
 pub mod domain;
 pub mod endpoint_off;
 pub mod function;
@@ -29,6 +30,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
+
+pub use desired::Desired;
 
 use crate::cloud::{Cloud, CloudError};
 use crate::names::{Facts, Kind, MARK, Physical, Place, ResourceId, StackId};
@@ -379,30 +382,5 @@ pub(crate) fn found<T>(answer: Result<T, CloudError>) -> Result<Option<T>, Cloud
         Ok(value) => Ok(Some(value)),
         Err(error) if error.fault == crate::cloud::Fault::NotFound => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// What a stack says should be.
-#[derive(Debug, Clone, Default)]
-pub struct Desired {
-    pub resources: BTreeMap<ResourceId, Resource>,
-    /// Tables that are only used: name → what they must look like.
-    pub referenced: BTreeMap<String, table::TableShape>,
-    /// The domain that is only used.
-    pub used_domain: Option<String>,
-    /// Kinds whose objects stay when nothing wants them any more.
-    pub kept: BTreeSet<Kind>,
-}
-
-impl Desired {
-    /// What is to be true of tables when a plan has been carried out.
-    #[must_use]
-    pub fn until(mut self, until: table::Until) -> Self {
-        for resource in self.resources.values_mut() {
-            if let Resource::Table(table) = resource {
-                table.until = until;
-            }
-        }
-        self
     }
 }

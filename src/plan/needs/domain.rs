@@ -26,6 +26,11 @@ impl Needs<'_> {
         self.tag_gateway(&path(&domain.name), because, &domain.tags);
     }
 
+    pub(super) fn remove_domain(&mut self, name: &str) {
+        let arn = self.place.domain_arn(name);
+        self.add(&arn, &["apigateway:DELETE"]);
+    }
+
     fn wait_for(&mut self, domain: &Domain) {
         let arn = self.place.domain_arn(&domain.name);
         self.add(&arn, &["apigateway:GET"]);

@@ -6,7 +6,7 @@ use super::super::super::system::{AccessLog, Domain, Note, Stage, Throttle, stri
 use super::super::or_note;
 use super::Reading;
 use crate::cloud::{Cloud, CloudError};
-use crate::resource::pages;
+use crate::resource::{mapping, pages};
 
 impl Reading<'_> {
     pub(super) fn stage(&mut self, stage: &StageObject, others: &[String]) -> Stage {
@@ -91,12 +91,18 @@ impl Reading<'_> {
                 get.domain_name(name).send()
             });
             let mappings = or_note(mappings.await, &mut self.notes, "api", "its custom domains")?;
-            let mappings = mappings.and_then(|answer| answer.items);
-            for mapping in mappings.into_iter().flatten() {
-                if mapping.api_id() == Some(api) {
+            let all = mappings.iter().filter_map(|answer| answer.items.as_ref());
+            let mut here: Vec<(&str, bool)> = all
+                .flatten()
+                .filter(|mapping| mapping.api_id() == Some(api))
+                .map(|mapping| {
                     let key = mapping.api_mapping_key().unwrap_or_default();
-                    self.leads_here(name, key, mapping.stage() == Some(stage));
-                }
+                    (key, mapping.stage() == Some(stage))
+                })
+                .collect();
+            here.sort_unstable();
+            for (key, is_stage) in here {
+                self.leads_here(name, key, is_stage);
             }
         }
         Ok(())
@@ -104,7 +110,9 @@ impl Reading<'_> {
 
     /// A stack file has one domain, and leads it to its one stage.
     fn leads_here(&mut self, name: &str, key: &str, is_stage: bool) {
-        if is_stage && self.domain.is_none() {
+        // Clients need one URL.
+        let is_one = !name.starts_with('*');
+        if is_stage && is_one && self.domain.is_none() {
             self.domain = Some(Domain {
                 name: name.to_owned(),
                 key: key.to_owned(),
@@ -112,8 +120,17 @@ impl Reading<'_> {
             });
             return;
         }
-        let text = format!("the domain {name} leads to it, too");
-        self.notes.push(Note::stays("api", text));
+        let written = self.domain.as_ref();
+        let note = if written.is_some_and(|domain| domain.name == name) {
+            let path = mapping::name(name, key);
+            let text = format!(
+                "{path} leads to it, too: a deploy would remove that, and refuses unless `--drop-connections` is said"
+            );
+            Note::changes("api", text)
+        } else {
+            Note::stays("api", format!("the domain {name} leads to it, too"))
+        };
+        self.notes.push(note);
     }
 }
 
