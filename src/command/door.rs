@@ -46,6 +46,24 @@ impl<'a> Guest<'a> {
     }
 }
 
+/// What somebody means who takes the address out of a browser, or leaves its beginning out.
+fn meant(url: &str) -> Option<String> {
+    let begins = |scheme: &str| {
+        let start = url.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    if begins("ws://") || begins("wss://") {
+        return None;
+    }
+    if let Some(rest) = url.strip_prefix("https://") {
+        return Some(format!("wss://{rest}"));
+    }
+    let rest = url.strip_prefix("http://").unwrap_or(url);
+    let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
+    let is_here = matches!(host, "localhost" | "127.0.0.1") || url.starts_with("http://");
+    Some(format!("{}://{rest}", if is_here { "ws" } else { "wss" }))
+}
+
 impl Door {
     /// The one that the URL names, or else the deployed stack's.
     pub(crate) async fn find(context: &Context, url: Option<&str>) -> Result<Self, Error> {
@@ -57,6 +75,10 @@ impl Door {
 
     /// A URL needs no stack; a file that lies here says how the chat there is spoken to.
     fn named(context: &Context, url: &str) -> Result<Self, Error> {
+        if let Some(meant) = meant(url) {
+            return Err(Error::usage(format!("`{url}` is no WebSocket URL"))
+                .hint(format!("did you mean `{meant}`?")));
+        }
         let is_asked_for = context.global.file.is_some();
         let stack = match find(context).and_then(|_| load(context)) {
             Ok(loaded) => Some(loaded.stack),
