@@ -67,7 +67,8 @@ fn no_example_is_forgotten() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    // CI plays that of node-handlers, which needs the SDK for JavaScript, by tests/independent/own.py.
+    // CI plays that of node-handlers, which needs the SDK for JavaScript, by tests/independent/own.py, and the
+    // pipelines by tests/independent/pipeline.py.
     assert_eq!(
         names,
         [
@@ -75,6 +76,7 @@ fn no_example_is_forgotten() {
             "messageai",
             "node-handlers",
             "nursify",
+            "pipeline",
             "reference.txt"
         ]
     );

@@ -206,6 +206,8 @@ async fn taking_it_over_changes_what_is_noted_and_no_more() {
         ];
         let set = [
             &format!(": tags.{MARK}"),
+            // The mark of a mapping, in a tag of its API.
+            ": remembered",
             ": tags.team",
             ": description",
             ": throttle.burst",
