@@ -396,6 +396,7 @@ fn websocket(endpoint: &str) -> String {
     }
 }
 
+/// AWS has no Region whose name has not the shape of one.
 fn named_region(target: &Target) -> Result<(), Error> {
     // An emulator may call its only Region anything.
     let of_aws = target.endpoint.is_none();

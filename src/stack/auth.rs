@@ -10,7 +10,7 @@ use super::{Shipped, Span, Stack};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthDef {
-    /// Tokens of a Cognito user pool or another `OpenID` Connect issuer; a shipped authorizer checks them.
+    /// Tokens of a Cognito user pool or another OIDC issuer; a shipped authorizer checks them.
     #[schemars(example = jwt_example())]
     pub jwt: Option<JwtDef>,
     /// Your own REQUEST authorizer: a function of this file, instead of `jwt`.

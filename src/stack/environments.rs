@@ -88,11 +88,8 @@ impl Environments<'_> {
         if let Some(over) = self.all.get(chosen) {
             return over.map().is_some().then(|| over.clone());
         }
-        let names = self
-            .all
-            .map()
-            .into_iter()
-            .flat_map(|map| map.keys().map(String::as_str));
+        let names = self.all.map().into_iter();
+        let names = names.flat_map(|map| map.keys().map(String::as_str));
         let hint = choice(chosen, names, "declared");
         let message = format!("environment `{chosen}` is not declared");
         found.push(Found::error(None, message).maybe(hint));

@@ -120,29 +120,34 @@ fn colon(at: &Mark, text: &str) -> Option<Found> {
     if line.get(..at.start - start)?.contains(": ") {
         return None;
     }
-    let mut before = text.get(..start)?.lines();
-    let slip =
-        before.rfind(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;
+    let (from, slip) = line_before(text, start)?;
     let words = slip.trim();
-    let from =
-        slip.as_ptr() as usize - text.as_ptr() as usize + slip.len() - slip.trim_start().len();
+    let from = from + slip.len() - slip.trim_start().len();
     let mark = from..from + words.len();
     if words.starts_with(['-', '"', '\'', '[', '{']) || words.contains(": ") {
         return None;
     }
     if let Some((key, value)) = words.split_once(':') {
-        let written = format!("write `{key}: {value}`");
-        return Some(told(mark, "a colon needs a space after it", written));
+        let hint = format!("write `{key}: {value}`");
+        return Some(told(mark, "a colon needs a space after it", hint));
     }
     let written = words.split_once(' ').map_or_else(
         || format!("{words}:"),
         |(key, value)| format!("{key}: {}", value.trim()),
     );
-    Some(told(
-        mark,
-        "a key needs a colon after it",
-        format!("write `{written}`"),
-    ))
+    let hint = format!("write `{written}`");
+    Some(told(mark, "a key needs a colon after it", hint))
+}
+
+/// The nearest line before that is neither empty nor a comment.
+fn line_before(text: &str, mut start: usize) -> Option<(usize, &str)> {
+    loop {
+        let (begin, line) = line_of(text, start.checked_sub(1)?)?;
+        if !line.trim().is_empty() && !line.trim_start().starts_with('#') {
+            return Some((begin, line));
+        }
+        start = begin;
+    }
 }
 
 /// A block that was copied with its fence.
@@ -236,12 +241,12 @@ fn indentation(at: &Mark, text: &str) -> Option<Found> {
 pub(super) fn twin(key: &str, at: &Mark, text: &str) -> Option<usize> {
     let (start, _) = line_of(text, at.start)?;
     let column = at.start - start;
-    let same = |line: &&str| {
+    let same = |line: &str| {
         let indented = line.len() - line.trim_start().len() == column;
         let name = line.trim_start().split(':').next().unwrap_or_default();
         indented && name.trim_matches(['"', '\'']) == key
     };
     let before: Vec<&str> = text.get(..start)?.lines().collect();
-    let at = before.iter().rposition(same)?;
+    let at = before.iter().rposition(|line| same(line))?;
     Some(at + 1)
 }
