@@ -26,8 +26,10 @@ pub(super) use words::way_to_send;
 /// A conversation from a file.
 pub(crate) fn read_script(path: &Path) -> Result<(String, Script), Error> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Error::failed(format!("cannot read the conversation {name}: {e}")))?;
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Error::failed(format!("cannot read the conversation {name}: {e}"))
+            .hint("a conversation is lines such as `alice connects ?userId=alice`")
+    })?;
     let script = Script::parse(&text).map_err(|e| Error::failed(format!("{name}: {e}")))?;
     Ok((name, script))
 }
