@@ -6,8 +6,10 @@ set -euo pipefail
 readonly REPOSITORY=msgai/msgai
 readonly ROOT="${GITHUB_ACTION_PATH:?is set by the runner}"
 
+# To stderr, which the runner reads as well: some fail where stdout is somebody's answer. On one line, because each line
+# may be a command to the runner.
 fail() {
-  echo "::error title=msgai install::$*"
+  printf '::error title=msgai install::%s\n' "$(printf '%s' "$*" | tr '\r\n' '  ')" >&2
   exit 1
 }
 

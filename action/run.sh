@@ -17,8 +17,9 @@ output() { printf '%s=%s\n' "$1" "$(printf '%s' "$2" | tr -d '\r\n')" >>"$GITHUB
 
 summary() { cat >>"$GITHUB_STEP_SUMMARY"; }
 
+# On one line, because each line may be a command to the runner.
 fail() {
-  echo "::error title=msgai $MODE::$*"
+  printf '::error title=msgai::%s\n' "$(printf '%s' "$*" | tr '\r\n' '  ')"
   exit 64
 }
 
@@ -125,7 +126,7 @@ explain() {
 
 main() {
   command -v msgai >/dev/null || fail "there is no msgai on the PATH: say install: true, or put it there in a step before"
-  cd "${INPUT_WORKING_DIRECTORY:-.}"
+  cd "${INPUT_WORKING_DIRECTORY:-.}" || fail "working-directory is no folder here: ${INPUT_WORKING_DIRECTORY:-.}"
   if [[ -n ${INPUT_FILE:-} ]]; then export MSGAI_FILE=$INPUT_FILE; fi
   if [[ -n ${INPUT_ENVIRONMENT:-} ]]; then export MSGAI_ENV=$INPUT_ENVIRONMENT; fi
   local words

@@ -52,7 +52,7 @@ class Forge:
     """GitHub's comments, GitLab's notes, and releases; remembers who wrote what."""
 
     def __init__(self):
-        self.comments, self.calls, self.archive, self.refuses = [], [], release(), False
+        self.comments, self.calls, self.archive, self.refuses, self.hangs_up = [], [], release(), False, False
         digest = hashlib.sha256(self.archive).hexdigest()
         self.sums = f"{'0' * 64}  another.tar.gz\n{digest}  {NAME}.tar.gz\n"
 
@@ -90,6 +90,8 @@ def serving(forge):
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self):
             text = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if forge.hangs_up and self.command != "GET":
+                return
             private = self.headers.get("authorization") == "Bearer s3cret" or self.headers.get("private-token") == "s3cret"
             if not (private or self.path.startswith("/releases/")):
                 status, answer = 401, {}
@@ -275,6 +277,13 @@ def quiet(forge, runner):
     refused.job("diff")
     check("::warning" in refused.log and "pull-requests: write" in refused.log, refused.log)
     forge.refuses = False
+    forge.hangs_up = True
+    forge.add(BOT, "<!-- msgai:chat -->\nfrom before")
+    cut_off = runner()
+    cut_off.job("diff")
+    check("::warning" in cut_off.log and "not in the pull request" in cut_off.log, cut_off.log)
+    forge.hangs_up = False
+    forge.comments.clear()
     say("  comments: none about nothing, a warning where there may be none")
 
 
@@ -305,12 +314,23 @@ def refusals(forge, runner):
         ({"mode": "diff", "args": "`touch pwned`; touch pwned && $(touch pwned) *"}, 64, "touch"),
         ({"mode": "diff", "file": "no'such\".yaml; touch pwned"}, 1, "no'such"),
         ({"version": "0.1.0; touch pwned"}, 1, "a version is like"),
+        ({"working-directory": "no such $(touch pwned)"}, 64, "no folder here"),
     ]:
         one = runner()
         code, outputs = one.act(**inputs)
         check(code == wanted and word in one.log and "::error" in one.log, f"{inputs}: {code}\n{one.log}")
         check(not list(one.folder.rglob("pwned")), f"{inputs} was run by a shell")
-    say("  refused: wrong archives, wrong inputs, and no input is run")
+    for inputs in [{"mode": "x\n::add-mask::y"}, {"version": "x\n::add-mask::y"}]:
+        one = runner()
+        one.act(**inputs)
+        check("::error" in one.log and "\n::add-mask" not in one.log, f"an input is a command to the runner: {one.log}")
+    foreign = runner()
+    (foreign.dir / "uname").write_text("#!/bin/sh\necho Plan9 mips\n")
+    (foreign.dir / "uname").chmod(0o755)
+    foreign.env["PATH"] = f"{foreign.dir}:{foreign.env['PATH']}"
+    code, _ = foreign.act()
+    check(code == 1 and "::error" in foreign.log and "no release for Plan9 mips" in foreign.log, f"{code} {foreign.log}")
+    say("  refused: wrong archives, wrong inputs, strange runners, and no input is run")
 
 
 def cancelled(runner, cloud):
