@@ -69,6 +69,22 @@ fn has_variable(
 }
 
 #[test]
+fn a_stage_variable_from_the_environment_is_not_shown() {
+    let text = STACK.replace(
+        "stage: live,",
+        "stage: live, variables: { key: \"${env:KEY}\", level: info },",
+    );
+    let env = |name: &str| (name == "KEY").then(|| "hush".to_owned());
+    let loaded = load_text(&text, "stack.yaml", None, &env).unwrap();
+    let desired = describe(&loaded.stack, &loaded.secrets, &Artifacts::new(), &site());
+    let stage = &desired.resources[&ResourceId::new(Kind::Stage, "live")];
+    let settings = stage.settings(&crate::names::Facts::new());
+    assert_eq!(settings["variables"]["level"], "info");
+    assert!(!settings.to_string().contains("hush"), "{settings}");
+    assert!(!settings["variables"]["key"].is_null(), "{settings}");
+}
+
+#[test]
 fn shards_are_the_indexs_key_and_a_function_that_delivers() {
     let all = settings(STACK);
     let index = &of(&all, Kind::Table, "chat-connections")["indexes"]["groups"];

@@ -214,6 +214,12 @@ impl Describing<'_> {
                 format: logs.format.clone().unwrap_or_else(|| ACCESS_LOG.to_owned()),
             }),
             variables: def.variables.clone().into_iter().collect(),
+            secrets: def
+                .variables
+                .keys()
+                .filter(|name| self.secrets.is_secret(&["api", "variables", name]))
+                .cloned()
+                .collect(),
             tags: self.tags.clone(),
             routes,
         }

@@ -1,6 +1,6 @@
 //! The stage: throttles, access logs and variables. They act at once, without a deployment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use aws_sdk_apigatewayv2::types::{AccessLogSettings, RouteSettings, Stage as StageObject};
 
 use super::tags::{self, Tags};
+use super::text::secret;
 use super::{Difference, Found, Managed, Work, api, members, pages, touches};
 use crate::cloud::{Cloud, CloudError, Fault};
 use crate::names::{Facts, Kind, Physical, ResourceId, StackId};
@@ -23,6 +24,8 @@ pub struct Stage {
     pub metrics: bool,
     pub logs: Option<AccessLog>,
     pub variables: BTreeMap<String, String>,
+    /// Those of them that came from the environment of the person who deploys.
+    pub secrets: BTreeSet<String>,
     pub tags: Tags,
     /// The routes that its settings name must be there first.
     pub routes: Vec<ResourceId>,
@@ -60,6 +63,19 @@ impl Stage {
             .iter()
             .map(|(key, throttle)| (key.clone(), route_settings(*throttle, self.metrics)))
             .collect()
+    }
+
+    /// As they are compared and shown.
+    fn told_variables(&self) -> BTreeMap<&String, Value> {
+        let told = |name, value: &str| {
+            if self.secrets.contains(name) {
+                secret(value)
+            } else {
+                json!(value)
+            }
+        };
+        let all = self.variables.iter();
+        all.map(|(name, value)| (name, told(name, value))).collect()
     }
 
     fn access_log(&self) -> Option<AccessLogSettings> {
@@ -102,7 +118,7 @@ impl Managed for Stage {
             "routes": self.route_throttles,
             "tags": self.tags,
             "throttle": self.throttle,
-            "variables": self.variables,
+            "variables": self.told_variables(),
         })
     }
 
@@ -274,11 +290,13 @@ fn object(item: &StageObject) -> StageFound {
         .flatten()
         .map(|(key, settings)| (key, throttle(Some(settings))))
         .collect();
-    let variables: BTreeMap<&String, &String> = item
+    // By their digests, as a function's: nobody knows what a variable holds.
+    let variables: BTreeMap<&String, Value> = item
         .stage_variables()
         .into_iter()
         .flatten()
         .filter(|(_, v)| !v.is_empty())
+        .map(|(name, value)| (name, secret(value)))
         .collect();
     let logs = item.access_log_settings().and_then(|log| {
         Some(AccessLog {
