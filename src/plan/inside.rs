@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use similar::{ChangeTag, TextDiff};
 
-use super::value::{open, plain, short};
+use super::value::{open, plain, short, was};
 use crate::names::Place;
 use crate::resource::Difference;
 
@@ -40,7 +40,7 @@ pub(super) fn policy_of(field: &str) -> Option<&'static str> {
 
 /// Line by line, where there are lines on both sides to compare.
 pub(super) fn lines(difference: &Difference) -> Option<Vec<Marked>> {
-    let (from, to) = (spread(&difference.from)?, spread(&difference.to)?);
+    let (from, to) = (spread(&was(difference))?, spread(&difference.to)?);
     if from.lines().count().max(to.lines().count()) < 2 {
         return None;
     }
@@ -223,6 +223,7 @@ mod tests {
 
     use super::*;
     use crate::plan::diff::differences;
+    use crate::resource::text::secret;
 
     fn place() -> Place {
         Place {
@@ -290,6 +291,17 @@ mod tests {
                 "{because:?}"
             );
         }
+    }
+
+    #[test]
+    fn lines_in_place_of_what_nobody_knows() {
+        let difference = Difference {
+            field: "environment.NOTE".to_owned(),
+            from: secret("one\ntwo"),
+            to: json!("one\nthree"),
+        };
+        let lines = lines(&difference).unwrap();
+        assert_eq!(shown(&lines), "- (another value)\n+ one\n+ three");
     }
 
     #[test]

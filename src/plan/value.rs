@@ -28,14 +28,8 @@ pub(super) fn open(value: &Value) -> Value {
 
 /// Before and after, each on one line; secrets, and whatever an environment held, stay hidden.
 pub(super) fn both(difference: &Difference, place: &Place) -> (String, String) {
-    let (from, to) = (&difference.from, &difference.to);
-    let before = match told(from) {
-        // Nobody knows whether what a live function holds is a secret.
-        hidden if hidden == SENSITIVE && to.is_null() => "(a value)".to_owned(),
-        hidden if hidden == SENSITIVE => "(another value)".to_owned(),
-        open => open,
-    };
-    let after = told(to);
+    let before = told(&was(difference));
+    let after = told(&open(&difference.to));
     let (one, other) = (short(&before, place), short(&after, place));
     if one == other {
         return (before, after);
@@ -46,10 +40,21 @@ pub(super) fn both(difference: &Difference, place: &Place) -> (String, String) {
     (one, other)
 }
 
-fn told(value: &Value) -> String {
-    match open(value) {
+/// What it was: nobody knows whether what a live variable holds is a secret.
+pub(super) fn was(difference: &Difference) -> Value {
+    match open(&difference.from) {
+        Value::String(hidden) if hidden == SENSITIVE => match difference.to {
+            Value::Null => json!("(a value)"),
+            _ => json!("(another value)"),
+        },
+        open => open,
+    }
+}
+
+fn told(open: &Value) -> String {
+    match open {
         Value::Null => "(none)".to_owned(),
-        other => plain(&other),
+        other => plain(other),
     }
 }
 
