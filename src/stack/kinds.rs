@@ -18,13 +18,27 @@ pub(super) fn wrong(node: &Node, schema: &Json, alternatives: &[Rule<'_>], path:
         [] => "a stack file".to_owned(),
         _ => format!("`{path}`"),
     };
-    let message = format!("{what} must be {}, and is {}", one_of(&can_be), node.kind());
+    let message = format!(
+        "{what} must be {}, and is {}",
+        one_of(&can_be),
+        is(node, &can_be)
+    );
     let hint = alternatives
         .iter()
         .find_map(|rule| spelled(node, *rule))
         .or_else(|| such_as(schema, alternatives, path))
         .or_else(|| layout(node, alternatives));
     Found::error(Some(first_mark(node)), message).maybe(hint)
+}
+
+/// What stands here: of a number where only some do, which.
+fn is(node: &Node, can_be: &[String]) -> String {
+    match &node.value {
+        Value::Number(_, spelling) if can_be.iter().any(|one| one.contains("number,")) => {
+            format!("`{spelling}`")
+        }
+        _ => node.kind().to_owned(),
+    }
 }
 
 /// What can stand here, as a complaint lists it.

@@ -202,6 +202,7 @@ fn load_source(
     let stack = deserialize(&tree, &mut found);
     if let Some(stack) = stack.as_ref().filter(|_| filled) {
         let mut problems = validate::problems(stack);
+        problems.extend(validate::own_file(stack, path::Path::new(&source.name)));
         problems.extend(
             folder
                 .map(|folder| validate::sources(stack, folder))

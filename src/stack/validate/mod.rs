@@ -23,7 +23,7 @@ use super::words::did_you_mean;
 use super::{RoleDef, Stack, derive};
 
 pub(crate) use auth::is_standing;
-pub use sources::sources;
+pub use sources::{own_file, sources};
 
 /// Everything that is wrong with a stack, or questionable.
 pub fn problems(stack: &Stack) -> Vec<Problem> {

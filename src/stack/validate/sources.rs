@@ -1,8 +1,8 @@
-//! Whether the sources of functions are there, and are what the file says.
+//! Whether the sources of functions are there, and are what the file says; whether an output is the file itself.
 //!
 //! In: a stack and the folder of its file. Out: problems. Never: a build, or more than a look at names.
 
-use std::path::Path as File;
+use std::path::{Component, Path as File};
 
 use super::super::Stack;
 use super::super::problem::Problem;
@@ -19,6 +19,22 @@ pub fn sources(stack: &Stack, folder: &File) -> Vec<Problem> {
         problem(key, function, source, &folder.join(source))
     });
     own.collect()
+}
+
+/// Outputs that would be written into the stack file itself, which `file` is.
+pub fn own_file(stack: &Stack, file: &File) -> Vec<Problem> {
+    let own = file.file_name().map(Component::Normal);
+    let is_own = |output: &&String| {
+        let parts = File::new(output).components();
+        let parts: Vec<_> = parts.filter(|part| *part != Component::CurDir).collect();
+        own.is_some_and(|own| parts == [own])
+    };
+    let problem = |output: &String| {
+        let message = format!("`{output}` is this stack file, and no file of variables");
+        let here = at(["outputs", output]).itself();
+        Problem::error(here, message).hint("name another one, such as `.env.local`")
+    };
+    stack.outputs.keys().filter(is_own).map(problem).collect()
 }
 
 fn problem(

@@ -166,6 +166,13 @@ const CASES: &[Case] = &[
     ),
     (
         ".env.local: { URL: \"${api.url}\" }",
+        "./stack.yaml: { URL: x }",
+        &[
+            "28:3 error: `./stack.yaml` is this stack file, and no file of variables / name another one, such as `.env.local`",
+        ],
+    ),
+    (
+        ".env.local: { URL: \"${api.url}\" }",
         "../.env: { 1URL: x }",
         &[
             "28:3 error: `../.env` is not a file beside or below the stack file / a deploy writes into the stack file's folder only; `msgai outputs --env-file FILE` writes anywhere",

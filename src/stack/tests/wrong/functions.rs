@@ -88,7 +88,7 @@ const CASES: &[Case] = &[
         "memory: 256",
         "memory: -5",
         &[
-            "13:41 error: `functions.sendMessage.memory` must be a whole number, not negative, and is a number",
+            "13:41 error: `functions.sendMessage.memory` must be a whole number, not negative, and is `-5`",
         ],
     ),
     (
