@@ -57,12 +57,15 @@ fn show(context: &Context, args: &Cost, basis: &Basis, figures: &Figures) {
     }
     let mut out = text(&estimate);
     if args.plot {
-        let chart = plot(usage, load, shape, figures, *users);
+        let chart = plot(usage, load, shape, figures, *users, context.columns());
         out.push_str(&format!("\n{chart}"));
     }
     let notes = basis.notes.iter().cloned().chain(about(&estimate, figures));
     for note in notes {
-        out.push_str(&format!("\n{}\n", wrap(&note, COLUMNS)));
+        out.push_str(&format!(
+            "\n{}\n",
+            wrap(&note, context.columns().min(COLUMNS))
+        ));
     }
     context.print(&out);
 }
@@ -176,7 +179,7 @@ fn text(estimate: &Estimate) -> String {
 }
 
 fn row(what: &str, dollars: &str, free: &str, to_pay: &str) -> String {
-    format!("{what:<47}{dollars:>13}{free:>9}{to_pay:>11}\n")
+    format!("{what:<47} {dollars:>12} {free:>8} {to_pay:>10}\n")
 }
 
 fn priced(line: &Line) -> String {
@@ -192,7 +195,7 @@ fn priced(line: &Line) -> String {
     };
     let to_pay = line.to_pay().unwrap_or_default();
     row(
-        &format!("{what:<32}{amount:>15}"),
+        &format!("{what:<32} {amount:>14}"),
         &format!("{dollars:.2}"),
         &free,
         &format!("{to_pay:.2}"),

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::usage::ROW_MILLIS;
 use super::{DAYS, Quotas, Shape, Traffic};
 
 /// What has to grow for a quota to be met.
@@ -49,7 +50,8 @@ impl Load {
         let month = traffic.month(quotas);
         let second = |events: f64| events / DAYS / 86_400.0 * traffic.peak;
         let (messages, connects) = (second(month.messages), second(month.connects));
-        let calls = messages + connects * shape.calls_per_connection();
+        let rows = connects * shape.calls_per_connection();
+        let calls = messages + rows;
         // Each table has its own quota, and so has each index.
         let of_messages = if shape.timelines > 0.0 { 3.0 } else { 2.0 };
         let tables = [
@@ -65,7 +67,7 @@ impl Load {
             requests: Some(messages + second(month.frames) + connects),
             connects: Some(connects),
             calls: Some(calls),
-            executions: Some(messages * traffic.send_millis() / 1000.0 + connects * 0.03),
+            executions: Some((messages * traffic.send_millis() + rows * ROW_MILLIS) / 1000.0),
             table_writes: Some(tables.into_iter().fold(0.0, f64::max)),
             group_rows: (shape.shards > 0.0).then(|| member(comes_and_goes)),
             group_timeline: (shape.timelines > 0.0).then(|| member(said)),

@@ -4,7 +4,9 @@
 
 use super::{Bound, Estimate, Figures, Grows, Load, Shape, Usage, estimate_of};
 
-const WIDTH: usize = 66;
+/// Columns of the narrowest and of the widest chart, and of what stands left of it.
+const WIDTH: (usize, usize) = (24, 66);
+const MARGIN: usize = 14;
 
 /// More rows than any month has dollars.
 const MOST: usize = 100;
@@ -16,10 +18,11 @@ const ROWS: f64 = 2.0;
 const FIRST: f64 = -1.0;
 const LAST: (f64, f64) = (2.0, 6.0);
 
-/// The users' axis, in powers of ten.
+/// The users' axis, in powers of ten, and its columns.
 #[derive(Clone, Copy)]
 struct Axis {
     last: f64,
+    width: usize,
 }
 
 /// The dollars' axis: whole powers of ten around the costs, from a cent on.
@@ -29,24 +32,26 @@ struct Scale {
     high: f64,
 }
 
-/// The chart and what its letters mean. `users` are as many as `usage` is of; without them the axis is in times as many.
+/// The chart, as wide as `columns` lets it be, and what its letters mean. `users` are as many as `usage` is of; without
+/// them the axis is in times as many.
 pub fn plot(
     usage: &Usage,
     load: &Load,
     shape: &Shape,
     figures: &Figures,
     users: Option<f64>,
+    columns: usize,
 ) -> String {
     let now = estimate_of(usage, load, shape, figures);
     let marks = marks(&now);
-    let axis = Axis::with(&marks);
+    let axis = Axis::with(&marks, columns);
     let cost = |column: usize| {
         let scaled = usage.scaled(axis.factor(column));
         estimate_of(&scaled, load, shape, figures).to_pay()
     };
-    let costs: Vec<f64> = (0..WIDTH).map(cost).collect();
+    let costs: Vec<f64> = (0..axis.width).map(cost).collect();
     let scale = Scale::around(&costs);
-    let mut rows = vec![vec![' '; WIDTH]; scale.rows()];
+    let mut rows = vec![vec![' '; axis.width]; scale.rows()];
     for mark in &marks {
         axis.draw(mark, &mut rows);
     }
@@ -73,21 +78,22 @@ fn marks(estimate: &Estimate) -> Vec<(char, &Bound)> {
 }
 
 impl Axis {
-    fn with(marks: &[(char, &Bound)]) -> Self {
+    fn with(marks: &[(char, &Bound)], columns: usize) -> Self {
         let all = marks.iter().filter_map(|(_, bound)| bound.grows);
         let last = all.fold(1.0, f64::max).log10().ceil();
         Self {
             last: last.clamp(LAST.0, LAST.1),
+            width: columns.saturating_sub(MARGIN).clamp(WIDTH.0, WIDTH.1),
         }
     }
 
     /// How many times as many users a column stands for.
     fn factor(self, column: usize) -> f64 {
-        10_f64.powf(FIRST + steps(column) / steps(WIDTH - 1) * (self.last - FIRST))
+        10_f64.powf(FIRST + steps(column) / steps(self.width - 1) * (self.last - FIRST))
     }
 
     fn column(self, factor: f64) -> Option<usize> {
-        (0..WIDTH).find(|&column| self.factor(column) >= factor * 0.999_999)
+        (0..self.width).find(|&column| self.factor(column) >= factor * 0.999_999)
     }
 
     /// A line down the chart, and the letter on it, below those that are there already.
@@ -104,15 +110,17 @@ impl Axis {
     }
 
     fn text(self, users: Option<f64>) -> String {
-        let mut line = vec!['-'; WIDTH];
-        let mut names = vec![' '; WIDTH];
+        let mut line = vec!['-'; self.width];
+        let mut names = vec![' '; self.width];
         let mut decade = FIRST;
         while decade <= self.last {
             let times = 10_f64.powf(decade);
             let Some(at) = self.column(times) else { break };
             line[at] = '+';
             let name = users.map_or_else(|| format!("x{}", short(times)), |n| short(n * times));
-            let start = at.saturating_sub(name.len() / 2).min(WIDTH - name.len());
+            let start = at
+                .saturating_sub(name.len() / 2)
+                .min(self.width - name.len());
             for (place, letter) in names[start..].iter_mut().zip(name.chars()) {
                 *place = letter;
             }

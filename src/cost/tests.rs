@@ -260,12 +260,27 @@ fn a_week_of_measurements_becomes_a_month() {
 }
 
 #[test]
+fn a_plot_is_no_wider_than_the_terminal() {
+    let (figures, shape) = (figures(), Shape::reference());
+    let usage = Usage::of(&traffic(), &shape, &figures.quotas);
+    let load = Load::of(&traffic(), &shape, &figures.quotas);
+    for columns in [40, 60, 80, 120] {
+        let text = plot(&usage, &load, &shape, &figures, Some(1e3), columns);
+        let chart = text.lines().filter(|line| !line.starts_with("  "));
+        let widest = chart.chain(text.lines().filter(|line| line.contains(['|', '+'])));
+        let widest = widest.map(str::len).max().unwrap();
+        assert!(widest <= columns.min(80), "{text}");
+        assert!(widest + 4 > columns.min(80), "{text}");
+    }
+}
+
+#[test]
 fn a_plot_fits_and_marks_what_binds() {
     let (figures, shape) = (figures(), Shape::reference());
     let usage = Usage::of(&traffic(), &shape, &figures.quotas);
     let load = Load::of(&traffic(), &shape, &figures.quotas);
     for users in [Some(1000.0), None] {
-        let text = plot(&usage, &load, &shape, &figures, users);
+        let text = plot(&usage, &load, &shape, &figures, users, 80);
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
         assert!(text.is_ascii(), "{text}");
         for letter in ["A  API Gateway requests", "E  "] {

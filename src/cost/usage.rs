@@ -11,7 +11,7 @@ const ACCESS_BYTES: f64 = 350.0;
 /// What an item is beside its message: ids, names, times, and what DynamoDB adds to each item.
 const ITEM_BYTES: f64 = 350.0;
 /// Milliseconds of a function that stores or deletes one row, or looks at a token.
-const ROW_MILLIS: f64 = 10.0;
+pub(super) const ROW_MILLIS: f64 = 10.0;
 
 /// How an amount is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
