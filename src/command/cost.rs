@@ -165,7 +165,7 @@ fn text(estimate: &Estimate) -> String {
         out.push_str(&priced(line));
     }
     let Estimate { dollars, free, .. } = estimate;
-    let total = [*dollars, *free, estimate.to_pay()].map(|amount| format!("{amount:.2}"));
+    let total = [*dollars, *free, estimate.to_pay()].map(money);
     out.push_str(&row("A month, in dollars", &total[0], &total[1], &total[2]));
     out.push_str("\nAs it grows, in the busiest minute:\n");
     for (n, bound) in estimate.bounds.iter().enumerate() {
@@ -179,7 +179,7 @@ fn text(estimate: &Estimate) -> String {
 }
 
 fn row(what: &str, dollars: &str, free: &str, to_pay: &str) -> String {
-    format!("{what:<47} {dollars:>12} {free:>8} {to_pay:>10}\n")
+    format!("{what:<47}{dollars:>13}{free:>9}{to_pay:>11}\n")
 }
 
 fn priced(line: &Line) -> String {
@@ -190,15 +190,15 @@ fn priced(line: &Line) -> String {
     let up_to = if line.how == How::AtMost { "< " } else { "" };
     let amount = format!("{up_to}{} {}", number(amount), line.unit);
     let free = match line.free {
-        free if free > 0.0 => format!("{free:.2}"),
+        free if free > 0.0 => money(free),
         _ => String::new(),
     };
     let to_pay = line.to_pay().unwrap_or_default();
     row(
         &format!("{what:<32} {amount:>14}"),
-        &format!("{dollars:.2}"),
+        &money(dollars),
         &free,
-        &format!("{to_pay:.2}"),
+        &money(to_pay),
     )
 }
 
@@ -241,6 +241,11 @@ fn about(estimate: &Estimate, figures: &Figures) -> Vec<String> {
         estimate.region, estimate.read
     );
     vec![free, note]
+}
+
+/// Dollars and cents; the space keeps the largest from what stands left of them.
+fn money(dollars: f64) -> String {
+    format!(" {dollars:.2}")
 }
 
 /// As many digits as matter.
