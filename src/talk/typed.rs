@@ -81,13 +81,7 @@ pub(super) fn wish(line: &str) -> Wish {
         return Wish::Nothing;
     }
     let Some(slash) = line.strip_prefix('/') else {
-        return match serde_json::from_str::<Value>(line) {
-            Ok(_) => Wish::Send(line.to_owned()),
-            Err(error) if line.starts_with(['{', '[', '"']) => Wish::Unclear(format!(
-                "not JSON: {error}; /raw sends it all the same, /help says what else"
-            )),
-            Err(_) => Wish::Go(line.to_owned()),
-        };
+        return said(line);
     };
     let (name, rest) = word(slash);
     match name {
@@ -108,6 +102,19 @@ pub(super) fn wish(line: &str) -> Wish {
         "help" | "?" => Wish::Help,
         "quit" | "exit" | "q" => Wish::Quit,
         _ => Wish::Unclear(unknown(name)),
+    }
+}
+
+/// Only an object is meant as a frame: `42`, `true` and `"so" he said` are what people say.
+fn said(line: &str) -> Wish {
+    if !line.starts_with('{') {
+        return Wish::Go(line.to_owned());
+    }
+    match serde_json::from_str::<Value>(line) {
+        Ok(_) => Wish::Send(line.to_owned()),
+        Err(error) => Wish::Unclear(format!(
+            "not JSON: {error}; /raw sends it all the same, /help says what else"
+        )),
     }
 }
 
@@ -181,6 +188,7 @@ mod tests {
     #[test]
     fn lines_become_wishes() {
         let send = |text: &str| Wish::Send(text.to_owned());
+        let go = |text: &str| Wish::Go(text.to_owned());
         let hi = |whom| Wish::Say(whom, "hi  there".to_owned());
         let catch_up = |group: Option<&str>, since| Wish::CatchUp {
             group: group.map(str::to_owned),
@@ -196,7 +204,12 @@ mod tests {
                 " /group ward-3 hi  there ",
                 hi(Whom::Group("ward-3".to_owned())),
             ),
-            ("hi", Wish::Go("hi".to_owned())),
+            ("hi", go("hi")),
+            ("42", go("42")),
+            ("true", go("true")),
+            (r#""so" he said"#, go(r#""so" he said"#)),
+            ("[sigh] no", go("[sigh] no")),
+            ("/json 42", send("42")),
             ("/typing", Wish::Typing(None)),
             ("/typing bob", Wish::Typing(Some(people(&["bob"])))),
             (
