@@ -106,6 +106,10 @@ fn unsaid(unheard: &Unheard, id: &str) -> Error {
         ));
     }
     let hint = match unheard {
+        Unheard::Closed(closed) => match closed.advice() {
+            Some(advice) => advice.to_owned(),
+            None => return error,
+        },
         Unheard::Gateway(_) => "`msgai status` shows the routes that are deployed".to_owned(),
         Unheard::Refused { code, .. } => match code.as_str() {
             "forbidden" => "say it as one of the group, with `--as`".to_owned(),

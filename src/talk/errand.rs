@@ -40,6 +40,9 @@ pub enum Unheard {
     Silence(Duration),
 }
 
+/// The code by which a connection ends that was sent more than it takes.
+const TOO_BIG: u16 = 1009;
+
 impl Unheard {
     /// Whether the message may be there all the same, so that it is sent again under the same id.
     pub fn is_open(&self) -> bool {
@@ -51,7 +54,9 @@ impl Unheard {
                 )
             }
             Self::Gateway(said) => said != "Forbidden",
-            Self::Closed(_) | Self::Failed(_) | Self::Silence(_) => true,
+            // What was too big once is too big again.
+            Self::Closed(closed) => closed.code != TOO_BIG,
+            Self::Failed(_) | Self::Silence(_) => true,
         }
     }
 }
@@ -213,15 +218,17 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(unheard, Unheard::Silence(Duration::from_millis(50)));
-        let closed = with_server(async |url| {
-            let mut client = Client::connect(&url, &[], &[]).await.unwrap();
-            deliver(&mut client, &json!({"close": 1012}), "m1", LONG).await
-        });
-        let unheard = closed.await.unwrap_err();
-        assert!(
-            matches!(&unheard, Unheard::Closed(closed) if closed.code == 1012),
-            "{unheard}"
-        );
-        assert!(unheard.is_open());
+        for (code, open) in [(1012, true), (1009, false)] {
+            let closed = with_server(async |url| {
+                let mut client = Client::connect(&url, &[], &[]).await.unwrap();
+                deliver(&mut client, &json!({"close": code}), "m1", LONG).await
+            });
+            let unheard = closed.await.unwrap_err();
+            assert!(
+                matches!(&unheard, Unheard::Closed(closed) if closed.code == code),
+                "{unheard}"
+            );
+            assert_eq!(unheard.is_open(), open, "{code}");
+        }
     }
 }
