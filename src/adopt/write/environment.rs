@@ -68,16 +68,31 @@ pub(super) fn secrets(system: &System) -> Vec<Secret> {
             .len()
             > 1
     };
-    let one = |(function, name, _): &(&Function, &String, &String)| Secret {
-        variable: if differs(name) {
+    let mut taken = BTreeMap::new();
+    let one = |(function, name, value)| {
+        let function: &Function = function;
+        let word = if differs(name) {
             format!("{name}_{}", screaming(&function.name))
         } else {
-            (*name).clone()
-        },
-        function: function.name.clone(),
-        name: (*name).clone(),
+            String::clone(name)
+        };
+        Secret {
+            variable: variable(&mut taken, &word, value),
+            function: function.name.clone(),
+            name: String::clone(name),
+        }
     };
-    all.iter().map(one).collect()
+    all.iter().copied().map(one).collect()
+}
+
+/// The word, with a number where it stands for another value: `a-b` and `a_b` scream alike.
+fn variable<'v>(taken: &mut BTreeMap<String, &'v String>, word: &str, value: &'v String) -> String {
+    let numbered = (2..).map(|n| format!("{word}_{n}"));
+    let mut all = std::iter::once(word.to_owned()).chain(numbered);
+    let free = |one: &String| taken.get(one).is_none_or(|known| *known == value);
+    let free = all.find(free).unwrap_or_default();
+    taken.insert(free.clone(), value);
+    free
 }
 
 fn screaming(name: &str) -> String {
@@ -167,5 +182,24 @@ impl Writer<'_> {
             fate: Fate::Changes,
             text,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_variable_has_one_value() {
+        let (one, other) = ("one".to_owned(), "other".to_owned());
+        let mut taken = BTreeMap::new();
+        let words = [
+            ("KEY_A_B", &one),
+            ("KEY_A_B", &other),
+            ("KEY_A_B", &one),
+            ("KEY_C", &other),
+        ];
+        let words = words.map(|(word, value)| variable(&mut taken, word, value));
+        assert_eq!(words, ["KEY_A_B", "KEY_A_B_2", "KEY_A_B", "KEY_C"]);
     }
 }
