@@ -49,6 +49,11 @@ impl System {
     pub fn id(&self) -> &str {
         &self.api.id
     }
+
+    /// The stage's name.
+    pub fn stage(&self) -> &str {
+        &self.stage.name
+    }
 }
 
 #[derive(Debug, Clone, Default)]

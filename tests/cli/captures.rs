@@ -92,8 +92,9 @@ async fn a_watch_draws_over_itself_until_it_is_stopped() {
     let mut terminal = Terminal::run(watch(), 24, 80);
     terminal.until("what functions may do");
     assert_eq!(run(&["deploy", "--yes", "--quiet"]).code, Some(0));
-    // What is as it should be is only counted then.
+    // What is as it should be is only counted then; a look comes in pieces.
     terminal.until("42 live");
+    terminal.until_without("missing");
     let text = terminal.text();
     assert!(
         !text.contains("missing"),

@@ -71,14 +71,23 @@ impl Terminal {
 
     /// Reads until it shows this; no line may be folded meanwhile.
     pub(crate) fn until(&mut self, text: &str) {
+        self.reads_on(&format!("`{text}` comes"), |shown| shown.contains(text));
+    }
+
+    /// Reads until nothing of this is left.
+    pub(crate) fn until_without(&mut self, text: &str) {
+        self.reads_on(&format!("`{text}` goes"), |shown| !shown.contains(text));
+    }
+
+    fn reads_on(&mut self, what: &str, is_it: impl Fn(&str) -> bool) {
         for _ in 0..MOST {
-            if self.text().contains(text) {
+            if is_it(&self.text()) {
                 return;
             }
-            assert!(self.read(), "{text} never came:\n{}", self.text());
+            assert!(self.read(), "never {what}:\n{}", self.text());
             assert_eq!(self.folded(), None);
         }
-        panic!("{text} does not come:\n{}", self.text());
+        panic!("not yet {what}:\n{}", self.text());
     }
 
     /// Reads to the end; no line may be folded meanwhile. What it shows then, and the exit code.

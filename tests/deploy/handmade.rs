@@ -15,6 +15,7 @@ use super::support::{Draft, Lab, assert_complete, carry_out};
 use super::written::differs;
 
 const SECRET: &str = "hunter2-hunter2";
+const GATE: &str = "open.sesame.4711";
 
 /// Two functions with a role each, a gate before them, a mock route, and tables that only policies and variables name.
 async fn handmade(lab: &Lab) -> String {
@@ -102,6 +103,7 @@ async fn api(lab: &Lab) -> String {
     let deployment = gateway.create_deployment().api_id(&api).send().await;
     let deployment = deployment.unwrap().deployment_id.unwrap();
     let stage = gateway.create_stage().api_id(&api).stage_name("live");
+    let stage = stage.stage_variables("token", GATE);
     stage.deployment_id(deployment).send().await.unwrap();
     let configuration = DomainNameConfiguration::builder()
         .certificate_arn(
@@ -134,6 +136,7 @@ async fn read(lab: &Lab, api: &str, stage: Option<&str>) -> Result<Written, Stri
 /// With the secret in the environment, and the code that every function of this test has.
 fn draft(written: &Written) -> Draft {
     let text = written.text.replace("\"${env:DB_PASSWORD}\"", SECRET);
+    let text = text.replace("\"${env:token}\"", GATE);
     let loaded = msgai::stack::load_text(&text, "stack.yaml", None, &|_| None).unwrap();
     let codes = loaded.stack.functions.keys().map(|key| (key.clone(), 200));
     Draft {
@@ -172,8 +175,11 @@ async fn what_was_made_by_hand_is_written_down() {
     ] {
         assert!(text.contains(line), "{line}\n---\n{text}");
     }
-    assert_eq!(written.secrets.len(), 1);
-    assert_eq!(written.secrets[0].variable, "DB_PASSWORD");
+    let secrets = written.secrets.iter();
+    let secrets = secrets.map(|s| (s.function.as_deref(), s.variable.as_str()));
+    let expected = [(Some("hand-talk"), "DB_PASSWORD"), (None, "token")];
+    assert_eq!(secrets.collect::<Vec<_>>(), expected);
+    assert!(!written.text.contains(GATE), "{}", written.text);
     let changes: Vec<&str> = notes(&written, Fate::Changes).into_keys().collect();
     let expected = [
         "authorizer/theirs",

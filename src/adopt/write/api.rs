@@ -80,7 +80,9 @@ impl Writer<'_> {
         if !stage.variables.is_empty() {
             self.page.line(1, "variables:");
             for (name, value) in &stage.variables {
-                self.page.text(2, name, &escape(value));
+                let secret = self.secret(None, name);
+                let value = secret.unwrap_or_else(|| escape(value));
+                self.page.text(2, name, &value);
             }
         }
         if stage.metrics {

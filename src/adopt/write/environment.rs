@@ -20,9 +20,9 @@ use crate::stack::{Architecture, Loaded};
 pub struct Secret {
     /// What has to be in the environment.
     pub variable: String,
-    /// Whose value it is.
-    pub function: String,
-    /// What the function calls it.
+    /// Whose value it is; the stage's where it is no function's.
+    pub function: Option<String>,
+    /// What it is called there.
     pub name: String,
 }
 
@@ -54,12 +54,16 @@ pub(super) fn derived(system: &System, loaded: &Loaded) -> Derived {
 
 /// Every secret by the name it will have: the variable's own, with the function's where two functions differ.
 pub(super) fn secrets(system: &System) -> Vec<Secret> {
-    let all = system.functions.values().flat_map(|function| {
-        let secret = |(name, value): &(&String, &String)| is_secret(name, value);
-        let mine = function.environment.iter().filter(secret);
-        mine.map(move |(name, value)| (function, name, value))
-    });
-    let all: Vec<(&Function, &String, &String)> = all.collect();
+    let of_functions = system.functions.values();
+    let all = of_functions
+        .map(|function| (Some(function.name.as_str()), &function.environment))
+        .chain([(None, &system.stage.variables)])
+        .flat_map(|(whose, variables)| {
+            let secret = |(name, value): &(&String, &String)| is_secret(name, value);
+            let mine = variables.iter().filter(secret);
+            mine.map(move |(name, value)| (whose, name, value))
+        });
+    let all: Vec<(Option<&str>, &String, &String)> = all.collect();
     let differs = |name: &String| {
         let of_name = all.iter().filter(|(_, other, _)| *other == name);
         of_name
@@ -69,20 +73,20 @@ pub(super) fn secrets(system: &System) -> Vec<Secret> {
             > 1
     };
     let mut taken = BTreeMap::new();
-    let one = |(function, name, value)| {
-        let function: &Function = function;
+    let mut secrets = Vec::new();
+    for (whose, name, value) in &all {
         let word = if differs(name) {
-            format!("{name}_{}", screaming(&function.name))
+            format!("{name}_{}", screaming(whose.unwrap_or("stage")))
         } else {
             String::clone(name)
         };
-        Secret {
+        secrets.push(Secret {
             variable: variable(&mut taken, &word, value),
-            function: function.name.clone(),
+            function: whose.map(str::to_owned),
             name: String::clone(name),
-        }
-    };
-    all.iter().copied().map(one).collect()
+        });
+    }
+    secrets
 }
 
 /// The word, with a number where it stands for another value: `a-b` and `a_b` scream alike.
@@ -120,7 +124,7 @@ impl Writer<'_> {
             .collect();
         let derived_as_it_is = |secret: &super::Secret| {
             let value = function.environment.get(&secret.name);
-            secret.function == of && known.get(&secret.name) == value
+            secret.function.as_ref() == Some(&of) && known.get(&secret.name) == value
         };
         self.secrets.retain(|secret| !derived_as_it_is(secret));
         if !left.is_empty() {
@@ -138,9 +142,8 @@ impl Writer<'_> {
     }
 
     fn value(&self, function: &str, name: &str, value: &str) -> String {
-        let mine = |s: &&Secret| s.function == function && s.name == name;
-        if let Some(secret) = self.secrets.iter().find(mine) {
-            return format!("${{env:{}}}", secret.variable);
+        if let Some(secret) = self.secret(Some(function), name) {
+            return secret;
         }
         let place = &self.system.place;
         if let Some(key) = self.keys.tables.get(value) {
@@ -164,6 +167,13 @@ impl Writer<'_> {
             return "${api.url}".to_owned();
         }
         escape(value).replace(id.as_str(), "${api.id}")
+    }
+
+    /// What stands in the file for a secret of a function, or of the stage.
+    pub(super) fn secret(&self, function: Option<&str>, name: &str) -> Option<String> {
+        let mine = |s: &&Secret| s.function.as_deref() == function && s.name == name;
+        let secret = self.secrets.iter().find(mine)?;
+        Some(format!("${{env:{}}}", secret.variable))
     }
 
     /// Variables that come with `uses`, beside those that are there.

@@ -241,7 +241,7 @@ fn tell(context: &Context, args: &Init, path: &Path, system: &System, written: &
         context.say(&said(note));
     }
     for secret in &written.secrets {
-        context.say(&wanted(secret));
+        context.say(&wanted(system, secret));
     }
     let enter = enter(&args.dir);
     let then = if written.adopt.is_empty() {
@@ -261,16 +261,23 @@ fn said(note: &Note) -> String {
     format!("note: {}: {fate}: {}", note.of, note.text)
 }
 
-fn wanted(secret: &Secret) -> String {
+fn wanted(system: &System, secret: &Secret) -> String {
     let Secret {
         variable,
         function,
         name,
     } = secret;
-    format!(
-        "needs: {variable} in the environment, which is not in the file: `aws lambda get-function-configuration \
-         --function-name {function} --query Environment.Variables.{name}`"
-    )
+    let ask = match function {
+        Some(function) => format!(
+            "aws lambda get-function-configuration --function-name {function} --query Environment.Variables.{name}"
+        ),
+        None => format!(
+            "aws apigatewayv2 get-stage --api-id {} --stage-name {} --query StageVariables.{name}",
+            system.id(),
+            system.stage()
+        ),
+    };
+    format!("needs: {variable} in the environment, which is not in the file: `{ask}`")
 }
 
 #[cfg(test)]
